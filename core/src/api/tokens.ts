@@ -1,0 +1,14 @@
+import type { InjectionToken } from "tsyringe";
+import type { Api } from "./api.ts";
+import type { Clock } from "../interfaces/clock.ts";
+import type { Logger } from "./logger.ts";
+
+/** What plugins resolve from their container. */
+export const TOKENS = {
+  /** {@link Api}: the methods, by name. */
+  api: Symbol.for("belfry.api") as InjectionToken<Api>,
+  /** {@link Clock}. */
+  clock: Symbol.for("belfry.clock") as InjectionToken<Clock>,
+  /** {@link Logger}: the master's log, to be used through `child({ plugin })`. */
+  logger: Symbol.for("belfry.logger") as InjectionToken<Logger>,
+};

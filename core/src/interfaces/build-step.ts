@@ -1,0 +1,159 @@
+import type { Clock } from "./clock.ts";
+import type { LogChannel } from "./log-store.ts";
+import type { Properties, Rendered } from "./properties.ts";
+import type { SourceStampSpec } from "./scheduler.ts";
+import type { Json, Result } from "./values.ts";
+import type { CommandResult, CommandSpec, FileStat } from "./worker.ts";
+
+/** What a step may know about the build that it is part of. */
+export interface BuildInfo {
+  readonly id: number;
+  /** Counts the builds of this builder from 1. */
+  readonly number: number;
+  readonly builder: string;
+  readonly worker: string;
+  readonly requestId: number;
+  readonly buildsetId: number;
+  readonly reason: string;
+  readonly sourceStamps: readonly Required<SourceStampSpec>[];
+  /** Authors of the changes, each once. */
+  readonly owners: readonly string[];
+  /** The result so far: the worst of the steps before this one, as their flags count. */
+  readonly result: Result;
+}
+
+/** A log of the running step. What is written has the build's secrets masked. */
+export interface StepLog {
+  readonly name: string;
+  /**
+   * Adds text or bytes; a line may come in pieces. Await it: that is how a slow disk slows the step
+   * down instead of filling the memory.
+   */
+  write(data: string | Uint8Array, channel?: LogChannel): Promise<void>;
+}
+
+/** {@link CommandSpec}, and where its output goes. */
+export interface StepCommand extends CommandSpec {
+  /** A log that gets the command line, the output and how it ended. Default `"stdio"`; `null` for none. */
+  log?: string | null;
+  /** Besides, keeps this many bytes of stdout and stderr to look at. Default 0. */
+  capture?: number;
+}
+
+export interface StepCommandResult extends CommandResult {
+  /** The first `capture` bytes, decoded as UTF-8; empty unless asked for. */
+  stdout: string;
+  stderr: string;
+}
+
+/** A step's hands on the worker. Every call is kept in the build's journal. */
+export interface StepWorker {
+  readonly name: string;
+  /** Absolute path of the build's folder on the worker. */
+  readonly folder: string;
+  run(command: StepCommand): Promise<StepCommandResult>;
+  stat(path: string): Promise<FileStat>;
+  /** True if there is something at this path. */
+  exists(path: string): Promise<boolean>;
+  readFile(path: string, options?: { maxBytes?: number }): Promise<Uint8Array>;
+  readText(path: string, options?: { maxBytes?: number }): Promise<string>;
+  writeFile(path: string, data: string | Uint8Array, options?: { executable?: boolean }): Promise<void>;
+  mkdir(path: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  copy(from: string, to: string): Promise<void>;
+  list(path: string): Promise<{ name: string; type: FileStat["type"] }[]>;
+}
+
+/** Everything a running step is given. Valid only until `run` settles. */
+export interface StepContext {
+  readonly build: BuildInfo;
+  readonly properties: Properties;
+  readonly worker: StepWorker;
+  readonly clock: Clock;
+  /**
+   * Aborts when the build is stopped, when the step's time is over, when the master shuts down or
+   * lost its right to this build. Worker calls end by themselves then; a step that waits for
+   * something else has to listen.
+   */
+  readonly signal: AbortSignal;
+  /** The log of this name, made when first asked for. */
+  log(name: string): StepLog;
+  /** Computes options that are functions of the build or templates; see {@link Rendered}. */
+  render<T>(value: T): Promise<Rendered<T>>;
+  /** The value of a secret; from then on it is masked wherever this build writes. Throws `BELFRY_SECRET_UNKNOWN`. */
+  secret(name: string): Promise<string>;
+  /** One short line that is shown while the step runs, such as "132 of 400 tests". Cheap; call it as often as you like. */
+  progress(summary: string): void;
+}
+
+export interface StepResult {
+  result: Result;
+  /** One short line: what happened, not that it happened: "3 of 400 tests failed". */
+  summary?: string;
+}
+
+/**
+ * One unit of work in a build: run the tests, check a size, publish a package.
+ *
+ * Core creates one instance per configured step when a configuration is loaded, and shares it
+ * between builds, which may overlap. The process may be killed at any moment, and a build may run
+ * on another master than the one before. From this follows what a step may do and what not.
+ *
+ * A step **may**
+ * - touch files and run programs through `ctx.worker`, in the build's folder;
+ * - read and set properties, write logs, ask for secrets, report progress: all through `ctx`;
+ * - call the network itself (a deployment, a chat), as long as it listens to `ctx.signal` and can
+ *   bear to be run twice: a build that lost its master is built again;
+ * - run several worker calls at the same time, and wait as long as it likes.
+ *
+ * A step **may not**
+ * - keep anything on `this`, in module variables or in files of the master that belongs to one
+ *   build: use local variables, properties or the build's folder;
+ * - touch the master's files, environment or working folder, or start processes there: the worker
+ *   may be on another machine;
+ * - use `ctx` after `run` has settled, or leave timers, promises or processes behind;
+ * - block the process: no synchronous work of more than a few milliseconds, since the same process
+ *   serves every other build; give heavy work to the worker;
+ * - read another build's folder, or talk to the engine, the database or the web: what it should know
+ *   is in `ctx`, and whoever wants to know of it listens to events;
+ * - catch the abort of `ctx.signal` and go on.
+ */
+export interface BuildStep {
+  /** What logs and status pages call this step, such as "unit tests". */
+  readonly name: string;
+  /**
+   * Does the work and reports how it went. Called once for each build that gets to this step.
+   *
+   * Red tests are a result, so return `failure`. Throw when the step itself could not work; core
+   * then ends the build as `exception` and shows the error to the user, unless it is a `BelfryError`
+   * with `result` set, which counts as that result. When `ctx.signal` aborts, let go of everything
+   * you started and rethrow `signal.reason`. A step that does not settle within 30 seconds after
+   * the abort is given up: its build ends, and what it still does has no effect.
+   */
+  run(ctx: StepContext): Promise<StepResult>;
+}
+
+/** When a step runs and what its result means for the build; any step's options may hold these. */
+export interface StepFlags {
+  /** Shown instead of the step's own name. */
+  name?: string;
+  /** A failure ends the build, but for steps with `alwaysRun`. Default true. */
+  haltOnFailure?: boolean;
+  /** A failure makes the build a failure. Default true. */
+  flunkOnFailure?: boolean;
+  /** Warnings make the build a failure. Default false. */
+  flunkOnWarnings?: boolean;
+  /** A failure makes the build warnings (where it does not flunk it). Default false. */
+  warnOnFailure?: boolean;
+  /** Warnings make the build warnings. Default true. */
+  warnOnWarnings?: boolean;
+  /** Runs although an earlier step halted the build or the build was stopped. Default false. */
+  alwaysRun?: boolean;
+  /** False skips the step. A function is asked when its turn comes. */
+  doStepIf?: boolean | ((build: BuildInfo & { properties: Properties }) => boolean | Promise<boolean>);
+  /** Ends the step as `failure` after this time, in milliseconds or as "10m". Default: none. */
+  maxTime?: number | string;
+}
+
+/** For doc comments and tests: what a flagged step's options may hold besides its own. */
+export type StepFlagValue = Json | Function;

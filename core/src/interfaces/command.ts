@@ -1,0 +1,30 @@
+import type { Json } from "./values.ts";
+
+/** What a command of the `belfry` program is given. */
+export interface CommandContext {
+  /** Positional arguments by name, and options by their long name in camelCase. */
+  readonly args: Readonly<Record<string, string | string[] | boolean | undefined>>;
+  /** The folder of the configuration. */
+  readonly folder: string;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+  /** Calls an API method of the running master through its socket. */
+  call(method: string, params?: Json): Promise<Json>;
+  /** A line on standard output. */
+  print(line: string): void;
+  /** The result when `--json` is given. */
+  printJson(value: Json): void;
+}
+
+/** One more command of the `belfry` program. */
+export interface Command {
+  /** Such as `"artifacts"`. */
+  readonly name: string;
+  readonly summary: string;
+  /** As commander writes them: `"<builder>"`, `"[number]"`, `"[files...]"`. */
+  readonly arguments?: readonly { name: string; summary: string }[];
+  /** As commander writes them: `"-n, --lines <count>"`. */
+  readonly options?: readonly { flags: string; summary: string }[];
+  /** Resolves with the exit code; a BelfryError is printed and becomes 1 (2 for wrong usage). */
+  run(ctx: CommandContext): Promise<number>;
+}

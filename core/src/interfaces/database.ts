@@ -1,0 +1,65 @@
+import type { Kysely } from "kysely";
+import type { Doorbell } from "./doorbell.ts";
+
+/** What MikroORM needs to make tables and run migrations on this database. */
+export interface OrmOptions {
+  /** A MikroORM driver class. */
+  // biome-ignore lint/suspicious/noExplicitAny: MikroORM's driver classes share no narrower type.
+  driver: any;
+  dbName: string;
+  driverOptions?: object;
+  [option: string]: unknown;
+}
+
+export interface DatabaseContext {
+  /** The master's folder; a relative file name starts here. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  note(message: string): void;
+  /** True for a process that only reads (role `api` on SQLite). */
+  readonly readOnly: boolean;
+}
+
+/**
+ * An open database. The store is its only caller.
+ *
+ * Tables are made by migrations through `orm`; everything else goes through `read` and `write`.
+ */
+export interface DatabaseConnection {
+  readonly orm: OrmOptions;
+  /** For queries outside transactions; sees only what is committed. */
+  // biome-ignore lint/suspicious/noExplicitAny: the store knows the tables, the driver does not.
+  readonly read: Kysely<any>;
+  /**
+   * Runs `work` in a transaction of its own and resolves after it is committed and durable. `work`
+   * awaits nothing but queries on the `trx` it is given. If it throws, nothing of it is written and
+   * the error comes back. Transactions behave as if they ran one after the other wherever they
+   * touch the same rows. `work` may be called again after a conflict, so it must have no other
+   * effects. A commit whose outcome is unknown rejects with `BELFRY_COMMIT_UNKNOWN`.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: see `read`.
+  write<T>(work: (trx: Kysely<any>) => Promise<T>): Promise<T>;
+  readonly dialect: Dialect;
+  readonly doorbell: Doorbell;
+  close(): Promise<void>;
+}
+
+/** The few places where the databases differ. */
+export interface Dialect {
+  readonly name: "sqlite" | "postgresql";
+  /** SQL for the database's own clock, in milliseconds as an integer. Judges leases. */
+  readonly nowMillis: string;
+  /** SQL to put behind a SELECT that must keep its rows unchanged till the commit; "" where there is one writer anyway. */
+  readonly lockForShare: string;
+  /** SQL to put behind a SELECT whose rows are about to be changed. */
+  readonly lockForUpdate: string;
+  isUniqueViolation(error: unknown): boolean;
+  /** The server is away or was restarted: try again later. */
+  isConnectionLost(error: unknown): boolean;
+}
+
+/** Where history is kept. One instance per master. */
+export interface Database {
+  /** Rejects with a BelfryError that says what is wrong (file locked, server not reachable, password). */
+  open(ctx: DatabaseContext): Promise<DatabaseConnection>;
+}

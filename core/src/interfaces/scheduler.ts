@@ -1,0 +1,115 @@
+import type { PluginWrites } from "./plugin-store.ts";
+import type { Json, Millis, Result } from "./values.ts";
+
+/** A change as it is stored. */
+export interface Change {
+  id: number;
+  source: string;
+  key: string;
+  author: string;
+  comments: string;
+  files: string[];
+  revision: string | null;
+  branch: string | null;
+  repository: string;
+  codebase: string;
+  project: string;
+  category: string | null;
+  link: string | null;
+  when: Millis;
+  /** When Belfry stored it. */
+  added: Millis;
+  properties: Record<string, Json>;
+}
+
+/** Which code to build: one repository at one revision. `revision: null` means the newest of the branch. */
+export interface SourceStampSpec {
+  repository: string;
+  branch: string | null;
+  revision: string | null;
+  codebase?: string;
+  project?: string;
+  patch?: { level: number; body: string; author?: string; comment?: string } | null;
+}
+
+/** What a scheduler decides: these builders build this code, for this reason. */
+export interface BuildsetSpec {
+  builders: string[];
+  sourceStamps: SourceStampSpec[];
+  /** Ids of the changes that led to it. */
+  changes?: number[];
+  reason: string;
+  properties?: Record<string, Json>;
+  /** Higher goes first. Default 0. */
+  priority?: number;
+  /** Any text; a trigger finds its buildset again by it. Unique where given. */
+  externalId?: string;
+}
+
+export interface FinishedBuildset {
+  id: number;
+  scheduler: string | null;
+  result: Result;
+  sourceStamps: SourceStampSpec[];
+  changes: number[];
+  builders: string[];
+}
+
+/** What is new for a scheduler since its last pass. */
+export interface SchedulerContext {
+  /** In the order in which they were stored. At most a few hundred; the rest comes in the next pass. */
+  readonly changes: readonly Change[];
+  /** Buildsets that ended, whoever asked for them. */
+  readonly finished: readonly FinishedBuildset[];
+  /** What the last decision stored; `undefined` the first time. */
+  readonly state: Json | undefined;
+  readonly now: Millis;
+  readonly signal: AbortSignal;
+  /** Changes by id, for a scheduler that remembered ids in its state. Unknown ids are left out. */
+  changesById(ids: number[]): Promise<Change[]>;
+}
+
+export interface SchedulerDecision {
+  buildsets: BuildsetSpec[];
+  /** Replaces the stored state; leave it out to keep it. */
+  state?: Json;
+  /** When to be asked again even if nothing new arrives. */
+  wakeAt?: Millis;
+  writes?: PluginWrites;
+}
+
+/** A wish to build now, from a person or a program. */
+export interface ForceRequest {
+  /** Subset of the scheduler's builders; all of them if left out. */
+  builders?: string[];
+  reason?: string;
+  branch?: string | null;
+  revision?: string | null;
+  repository?: string;
+  properties?: Record<string, Json>;
+  priority?: number;
+  /** Who asks, as the caller's name. */
+  owner: string;
+}
+
+/**
+ * Decides what to build.
+ *
+ * Core makes one instance per configured scheduler. Its loop runs on one master at a time, under a
+ * lease, and never overlaps itself. Buildsets, state and the position up to which news was read are
+ * written in one transaction, so each decision is carried out exactly once even if the master is
+ * killed; `process` itself may be asked the same question again and must then come to an answer
+ * from `ctx` alone.
+ */
+export interface Scheduler {
+  /** The builders it may ask to build; core checks that they exist. */
+  readonly builders: readonly string[];
+  /** Throwing is shown as the scheduler's last error and repeated later; no other scheduler stops. */
+  process(ctx: SchedulerContext): Promise<SchedulerDecision>;
+  /**
+   * Turns a wish into a buildset, or throws a BelfryError that says what is wrong with it. A
+   * scheduler without `force` cannot be forced. Must not wait and must not have effects: it runs in
+   * whichever master was asked.
+   */
+  force?(request: ForceRequest): BuildsetSpec;
+}
