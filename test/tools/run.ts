@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { discover, type FoundFile } from "./discover.ts";
+import { SHARED_POSTGRES, startPostgres } from "./postgres.ts";
 import { type FileResult, runTestFile } from "./test-file.ts";
 
 const { values: options, positionals: filters } = parseArgs({
@@ -42,14 +43,21 @@ process.exitCode = interrupted.signal.aborted ? 130 : totals.failed > 0 || total
 async function runAll(all: FoundFile[], jobs: number): Promise<FileResult[]> {
   const queue = [...all];
   const done: FileResult[] = [];
+  // Files that need no database do not wait for it. Where it cannot start, each test that wants one says so itself.
+  const shared = all.some(({ usesPostgres }) => usesPostgres) ? startPostgres().catch(() => undefined) : undefined;
   const work = async () => {
     for (let next = queue.shift(); next && !interrupted.signal.aborted; next = queue.shift()) {
-      const result = await runTestFile(next, {}, interrupted.signal);
+      const url = next.usesPostgres ? (await shared)?.url : undefined;
+      const result = await runTestFile(next, url ? { [SHARED_POSTGRES]: url } : {}, interrupted.signal);
       done.push(result);
       tell(result);
     }
   };
-  await Promise.all(Array.from({ length: jobs }, work));
+  try {
+    await Promise.all(Array.from({ length: jobs }, work));
+  } finally {
+    await (await shared)?.stop();
+  }
   return done.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
