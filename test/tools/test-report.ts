@@ -3,6 +3,7 @@
 import { appendFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { isMainThread } from "node:worker_threads";
+import { endNow, processesWith } from "./processes.ts";
 
 /** One line of a report. The runner reads them in order; every field says one thing that happened. */
 export type ReportLine =
@@ -19,7 +20,7 @@ const file = process.env["BELFRY_TEST_REPORT"];
 delete process.env["BELFRY_TEST_REPORT"];
 
 /** Seconds that a process may go on after its last test; long enough for servers to let go of their sockets. */
-const SECONDS_TO_END = 10;
+const SECONDS_TO_END = Number(process.env["BELFRY_TEST_SECONDS_TO_END"] ?? 10);
 
 /** Titles and counts of tests that were registered and not run yet, by suite. */
 export const registered = new Map<symbol, { suite: string; waiting: number }>();
@@ -64,6 +65,11 @@ function watchedQueue(): unknown[][] {
   return queue;
 }
 
+async function endWithAllStarted(): Promise<void> {
+  for (const { pid } of await processesWith(`BELFRY_TEST_FILE=${process.env["BELFRY_TEST_FILE"]}`)) endNow(pid);
+  endNow(-process.pid);
+}
+
 if (file && isMainThread) {
   (globalThis as { UVU_QUEUE?: unknown[][] }).UVU_QUEUE = watchedQueue();
   const watchedUvu = new URL("./watched-uvu.ts", import.meta.url).href;
@@ -74,8 +80,10 @@ if (file && isMainThread) {
         : next(specifier, context),
   });
   const runner = process.ppid;
-  // Were the runner killed, nobody would be left to enforce the time limit: this process then ends its group.
-  setInterval(() => process.ppid === runner || process.kill(-process.pid, "SIGKILL"), 1000).unref();
+  // Were the runner killed, nobody would be left to enforce the time limit: this process then ends with all it started.
+  setInterval(() => {
+    if (process.ppid !== runner) void endWithAllStarted();
+  }, 1000).unref();
   process.on("uncaughtExceptionMonitor", (error) => {
     report({ at: "uncaught", message: error instanceof Error ? error.message : String(error) });
   });
