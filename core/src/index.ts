@@ -1,7 +1,15 @@
 export { z } from "zod";
+export { administrator, internal } from "./api/callers.ts";
+export { SocketClient } from "./api/socket-client.ts";
 export type { Api } from "./api/api.ts";
 export type { Logger } from "./api/logger.ts";
 export { TOKENS } from "./api/tokens.ts";
+export { type BuilderConfig, type Config, defineConfig } from "./config/config.ts";
+export { systemClock } from "./engine/system-clock.ts";
+export { createFileLogStore } from "./logs/file-log-store.ts";
+export { Master, type MasterOptions } from "./master.ts";
+export type { History } from "./status/history.ts";
+export { version } from "./version.ts";
 export { BelfryError, messageOf } from "./errors/belfry-error.ts";
 export * from "./interfaces/index.ts";
 export {

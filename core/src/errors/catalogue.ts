@@ -1,5 +1,7 @@
 import { BelfryError } from "./belfry-error.ts";
 
+type Details = readonly { path: string; message: string; code?: string }[];
+
 /** Core's errors, all in one place, so that a reader sees every way in which Belfry can refuse. */
 export const faults = {
   partTwice: (kind: string, first: string, second: string) =>
@@ -7,5 +9,241 @@ export const faults = {
       what: `The part "${kind}" is offered by two plugins.`,
       why: `"${first}" and "${second}" both list it.`,
       fix: "Define it once for each plugin.",
+    }),
+  configNotFound: (file: string) =>
+    new BelfryError("BELFRY_CONFIG_NOT_FOUND", {
+      what: `There is no configuration at ${file}.`,
+      why: "Belfry reads belfry.config.ts (or .js, .mjs) in this folder unless --config names another file.",
+      fix: "Run `belfry init` to make one, or give its path with --config.",
+    }),
+  configUnreadable: (file: string, cause: unknown, reason: string) =>
+    new BelfryError(
+      "BELFRY_CONFIG_UNREADABLE",
+      {
+        what: `The configuration ${file} cannot be loaded.`,
+        why: `It stopped with: ${reason}`,
+        fix: "Correct the file; `belfry check` loads it without starting anything.",
+      },
+      { cause },
+    ),
+  configInvalid: (details: Details) =>
+    new BelfryError(
+      "BELFRY_CONFIG_INVALID",
+      {
+        what: `The configuration has ${details.length === 1 ? "a fault" : `${details.length} faults`}.`,
+        why: details.map((fault) => `${fault.path || "configuration"}: ${fault.message}`).join("\n"),
+        fix: "Correct what is named; nothing was started.",
+      },
+      { details },
+    ),
+  pluginRefused: (name: string, reason: string, cause?: unknown) =>
+    new BelfryError(
+      "BELFRY_PLUGIN_REFUSED",
+      {
+        what: `The plugin "${name}" cannot be used.`,
+        why: reason,
+        fix: "Install a version of it that fits this Belfry, or take it out of the configuration.",
+      },
+      { cause },
+    ),
+  databaseNewer: (unknown: readonly string[]) =>
+    new BelfryError("BELFRY_DATABASE_NEWER", {
+      what: "This database was made by a newer Belfry.",
+      why: `It has migrations that this version does not know: ${unknown.join(", ")}.`,
+      fix: "Run the newer version again, or restore a backup from before the upgrade.",
+    }),
+  databaseForeign: () =>
+    new BelfryError("BELFRY_DATABASE_FOREIGN", {
+      what: "This database has tables, but not Belfry's.",
+      why: "Tables named like Belfry's exist without its list of migrations.",
+      fix: "Give Belfry an empty database of its own.",
+    }),
+  databaseOld: (pending: readonly string[]) =>
+    new BelfryError("BELFRY_DATABASE_OLD", {
+      what: "The database's tables are older than this Belfry.",
+      why: `These migrations have not run: ${pending.join(", ")}.`,
+      fix: "Make a backup and run `belfry db upgrade`.",
+    }),
+  masterRunning: (name: string, where: string) =>
+    new BelfryError("BELFRY_MASTER_RUNNING", {
+      what: `A master named "${name}" is running already.`,
+      why: `It is ${where}.`,
+      fix: "Stop it with `belfry stop`, or give this master another `name` in its configuration.",
+    }),
+  masterNotRunning: (socket: string) =>
+    new BelfryError("BELFRY_MASTER_NOT_RUNNING", {
+      what: "No master is running here.",
+      why: `Nobody answers at ${socket}.`,
+      fix: "Start it with `belfry start`, or name its folder with --state.",
+    }),
+  socketPath: (path: string) =>
+    new BelfryError("BELFRY_SOCKET_PATH", {
+      what: "The master's socket cannot be made.",
+      why: `The path ${path} is longer than this system allows for sockets (about 100 characters).`,
+      fix: "Put the state folder somewhere shorter with --state.",
+    }),
+  leaseLost: (name: string) =>
+    new BelfryError(
+      "BELFRY_LEASE_LOST",
+      {
+        what: `This master no longer holds the lease "${name}".`,
+        why: "Another master took it over, because this one did not prolong it in time.",
+        fix: "Nothing to do; what it had begun was not written. If it happens often, look for a machine that is overloaded or was suspended.",
+      },
+      { result: "retry" },
+    ),
+  builderUnknown: (names: readonly string[]) =>
+    new BelfryError("BELFRY_BUILDER_UNKNOWN", {
+      what: `There is no builder named ${names.map((name) => `"${name}"`).join(", ")}.`,
+      why: "The running configuration has none of that name.",
+      fix: "`belfry builders` lists the names.",
+    }),
+  notFound: (noun: string, which: string) =>
+    new BelfryError("BELFRY_NOT_FOUND", {
+      what: `There is no ${noun} ${which}.`,
+      why: "It never existed, was removed, or you may not see it.",
+      fix: `List what there is, and check the spelling or the number.`,
+    }),
+  methodUnknown: (name: string) =>
+    new BelfryError("BELFRY_METHOD_UNKNOWN", {
+      what: `There is no method "${name.slice(0, 100)}".`,
+      why: "No part of this master offers it.",
+      fix: "`api.methods` lists those there are.",
+    }),
+  paramsInvalid: (method: string, details: Details) =>
+    new BelfryError(
+      "BELFRY_PARAMS_INVALID",
+      {
+        what: `The parameters of "${method}" cannot be used.`,
+        why: details.map((fault) => `${fault.path || "parameters"}: ${fault.message}`).join("; "),
+        fix: "`api.methods` describes the parameters.",
+      },
+      { details },
+    ),
+  forbidden: (method: string, scope: string, caller: string) =>
+    new BelfryError("BELFRY_FORBIDDEN", {
+      what: `"${method}" is not allowed.`,
+      why: `It needs the scope "${scope}", which ${caller === "anonymous" ? "a caller without a token" : `"${caller}"`} does not have.`,
+      fix: "Use a token that has it; the administrator makes one with `belfry token add`.",
+    }),
+  internal: (number: string, cause: unknown) =>
+    new BelfryError(
+      "BELFRY_INTERNAL",
+      {
+        what: "Something went wrong inside the master.",
+        why: "This is a fault of Belfry or of a plugin, not of the call.",
+        fix: `Look for ${number} in the master's log, and report it.`,
+      },
+      { cause },
+    ),
+  secretUnknown: (name: string) =>
+    new BelfryError("BELFRY_SECRET_UNKNOWN", {
+      what: `There is no secret named "${name}".`,
+      why: "None of the configured secret providers knows it.",
+      fix: "Add it to one of them, or correct the name in the configuration.",
+    }),
+  secretFailed: (name: string, cause: unknown) =>
+    new BelfryError(
+      "BELFRY_SECRET_FAILED",
+      {
+        what: `The secret "${name}" cannot be read.`,
+        why: "Its provider failed; the reason is in the master's log.",
+        fix: "Repair the provider, then rebuild.",
+      },
+      { cause },
+    ),
+  stateUnreadable: (owner: string, wrote: number, reads: number) =>
+    new BelfryError("BELFRY_STATE_UNREADABLE", {
+      what: `What "${owner}" kept in the database cannot be read.`,
+      why: `It was written by version ${wrote} of its format; the installed plugin reads version ${reads} and declares no way from there.`,
+      fix: "Install a version of the plugin that reads it.",
+    }),
+  schedulerCannotForce: (name: string) =>
+    new BelfryError("BELFRY_SCHEDULER_CANNOT_FORCE", {
+      what: `The scheduler "${name}" cannot be forced.`,
+      why: "Its kind has no `force`.",
+      fix: "Use a scheduler of kind schedulers.force; `belfry force` names those there are.",
+    }),
+  requestEnded: (id: number) =>
+    new BelfryError("BELFRY_REQUEST_ENDED", {
+      what: `Request ${id} cannot be cancelled.`,
+      why: "It has ended already.",
+      fix: "Nothing to do.",
+    }),
+  buildEnded: (id: number) =>
+    new BelfryError("BELFRY_BUILD_ENDED", {
+      what: `Build ${id} cannot be stopped.`,
+      why: "It has ended already.",
+      fix: "Nothing to do.",
+    }),
+  cursorInvalid: () =>
+    new BelfryError("BELFRY_CURSOR_INVALID", {
+      what: "This cursor or position cannot be used.",
+      why: "It is not one that this master gave out, or it belongs to another query.",
+      fix: "Begin again without a cursor.",
+    }),
+  positionAhead: (newest: string) =>
+    new BelfryError("BELFRY_POSITION_AHEAD", {
+      what: "This position lies in the future.",
+      why: `The newest event is at ${newest}; the position may come from another database.`,
+      fix: `Begin again at ${newest}.`,
+    }),
+  schedulerNotRunning: (name: string) =>
+    new BelfryError("BELFRY_ENGINE_ABSENT", {
+      what: `"${name}" does not run here.`,
+      why: "This process serves the API without an engine.",
+      fix: "Ask the master that has the engine.",
+    }),
+  stepGone: () =>
+    new BelfryError("BELFRY_STEP_OVER", {
+      what: "The step is over.",
+      why: "It used its context after `run` had settled.",
+      fix: "Await everything that a step starts before it returns.",
+    }),
+  stepStuck: (name: string) =>
+    new BelfryError("BELFRY_STEP_STUCK", {
+      what: `The step "${name}" did not end after it was told to.`,
+      why: "30 seconds after its signal aborted, `run` had not settled.",
+      fix: "Make the step listen to `ctx.signal`.",
+    }),
+  propertyMissing: (name: string) =>
+    new BelfryError("BELFRY_PROPERTY_MISSING", {
+      what: `The property "${name}" is not set.`,
+      why: "An option of this step is computed from it, and no earlier step, change, scheduler or builder has set it.",
+      fix: 'Set it before, or give a fallback: property("NAME", fallback).',
+    }),
+  resultInvalid: (name: string) =>
+    new BelfryError("BELFRY_STEP_RESULT", {
+      what: `The step "${name}" gave no usable result.`,
+      why: "`run` has to resolve with { result } where result is one of success, warnings, failure, skipped, exception, retry, cancelled.",
+      fix: "Correct the step.",
+    }),
+  changeInvalid: (details: Details) =>
+    new BelfryError(
+      "BELFRY_CHANGE_INVALID",
+      {
+        what: "A change cannot be stored.",
+        why: details.map((fault) => `${fault.path}: ${fault.message}`).join("; "),
+        fix: "Correct the change source or the program that sends it.",
+      },
+      { details },
+    ),
+  transportTooLarge: (limit: number) =>
+    new BelfryError("BELFRY_MESSAGE_TOO_LARGE", {
+      what: "A message to the master's socket is too large.",
+      why: `The limit is ${limit} bytes.`,
+      fix: "Ask for less at once.",
+    }),
+  usage: (reason: string) =>
+    new BelfryError("BELFRY_USAGE", {
+      what: "The command line cannot be used.",
+      why: reason,
+      fix: "`belfry help` shows the commands and their options.",
+    }),
+  tokenTwice: (name: string) =>
+    new BelfryError("BELFRY_TOKEN_TWICE", {
+      what: `There is a token named "${name}" already.`,
+      why: "Names of tokens are unique, also of revoked ones, so that the record of who did what stays clear.",
+      fix: "Choose another name.",
     }),
 };

@@ -1,4 +1,4 @@
-import type { DependencyContainer } from "tsyringe";
+import type { DependencyContainer, InjectionToken } from "tsyringe";
 import type { z } from "zod";
 import type { ApiMethod } from "./api-method.ts";
 import type { BuildStep, StepFlags } from "./build-step.ts";
@@ -81,6 +81,11 @@ export type PartFunction<P extends Point, S extends z.ZodType> = {
 export interface PluginHost {
   /** A tsyringe container, a child of the master's. Register by token and with factories. */
   readonly container: DependencyContainer;
+  /**
+   * Offers something to other plugins: under this token, in every plugin's container. Made when
+   * first resolved, once per master. Two plugins may not share the same token.
+   */
+  share<T>(token: InjectionToken<T>, make: (container: DependencyContainer) => T): void;
   readonly methods: { add(method: ApiMethod): void };
   readonly commands: { add(command: Command): void };
 }

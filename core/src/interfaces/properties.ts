@@ -1,3 +1,4 @@
+import { faults } from "../errors/catalogue.ts";
 import type { Json } from "./values.ts";
 
 /** A named value of a build and where it came from, such as `"Change"`, `"Scheduler"`, `"git checkout"`. */
@@ -62,7 +63,7 @@ export function property(name: string, fallback?: Json): Renderable<Json> {
     const value = properties.get(name);
     if (value !== undefined) return value;
     if (fallback !== undefined) return fallback;
-    throw new Error(`property "${name}" is not set`);
+    throw faults.propertyMissing(name);
   });
 }
 

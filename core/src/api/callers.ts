@@ -1,0 +1,29 @@
+import type { Caller, Scope, VisibilitySubject } from "../interfaces/api-method.ts";
+import type { Narrowing, TokenFacts } from "../store/tokens.ts";
+
+const ALL: ReadonlySet<Scope> = new Set(["read", "control", "admin"]);
+
+/** Whoever can open the master's socket, and the process itself. */
+export const administrator: Caller = { name: "administrator", kind: "socket", scopes: ALL, visible: null };
+export const internal: Caller = { name: "belfry", kind: "internal", scopes: ALL, visible: null };
+
+export function anonymousCaller(mayRead: boolean): Caller {
+  return { name: "anonymous", kind: "anonymous", scopes: new Set<Scope>(mayRead ? ["read"] : []), visible: null };
+}
+
+/** A token's caller. A wider scope holds the narrower ones. */
+export function tokenCaller(token: TokenFacts): Caller {
+  const scopes = new Set<Scope>(token.scopes);
+  if (scopes.has("admin")) scopes.add("control");
+  if (scopes.has("control")) scopes.add("read");
+  const { narrowed } = token;
+  return { name: token.name, kind: "token", scopes, visible: narrowed && ((subject) => isWithin(subject, narrowed)) };
+}
+
+function isWithin(subject: VisibilitySubject, { builders, projects, tags }: Narrowing): boolean {
+  return (
+    (builders?.includes(subject.builder) ?? false) ||
+    (projects?.includes(subject.project) ?? false) ||
+    (tags?.some((tag) => subject.tags.includes(tag)) ?? false)
+  );
+}

@@ -1,0 +1,23 @@
+import type { Generation } from "../config/generation.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Clock } from "../interfaces/clock.ts";
+import type { LogStore } from "../interfaces/log-store.ts";
+import type { Registry } from "../plugins/registry.ts";
+import type { EventFeed } from "../status/event-feed.ts";
+import type { Store } from "../store/store.ts";
+
+/** What the methods of core work on. */
+export interface ApiDeps {
+  store: Store;
+  clock: Clock;
+  feed: EventFeed;
+  logStore: LogStore;
+  registry: Registry;
+  generation(): Generation;
+  /** The engine, if this process has one. */
+  engine(): Engine | undefined;
+  version: string;
+  startedAt: number;
+  /** Ends the master: at once, or when the builds that run have ended. */
+  stop(when: "now" | "after-builds"): void;
+}

@@ -1,0 +1,105 @@
+import { z } from "zod";
+import { newChangeSchema } from "../../engine/source-loop.ts";
+import { faults } from "../../errors/catalogue.ts";
+import type { ApiMethod } from "../../interfaces/api-method.ts";
+import type { NewChange } from "../../interfaces/change-source.ts";
+import { addChange, toChange } from "../../store/changes.ts";
+import type { ApiDeps } from "../deps.ts";
+import { defineMethod } from "../method.ts";
+import { DEFAULT_LIMIT, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { changeShape } from "../shapes.ts";
+import { View } from "../visibility.ts";
+
+const FIELDS = Object.keys(changeShape.shape);
+
+const addParams = newChangeSchema
+  .extend({
+    key: newChangeSchema.shape.key.optional().describe("names the change for ever; adding it again adds nothing. Default: one of its own"),
+    author: newChangeSchema.shape.author.optional(),
+    comments: newChangeSchema.shape.comments.optional(),
+    files: newChangeSchema.shape.files.optional(),
+    revision: newChangeSchema.shape.revision.optional(),
+    branch: newChangeSchema.shape.branch.optional(),
+  })
+  .strict();
+
+let added = 0;
+
+export function changeMethods(deps: ApiDeps): ApiMethod[] {
+  const { store, clock } = deps;
+  return [
+    defineMethod({
+      name: "changes.list",
+      permission: "read",
+      summary: "Changes, newest first.",
+      params: z.strictObject({
+        branch: z.string().optional(),
+        revision: z.string().optional(),
+        ...pageParams(FIELDS, ["-id", "id"]),
+      }),
+      result: pageResult(changeShape),
+      example: { limit: 10 },
+      stability: "stable",
+      async call({ branch, revision, limit = DEFAULT_LIMIT, cursor, order = "-id", fields }, { caller }) {
+        const view = new View(caller, store);
+        const query = `changes.list ${order}`;
+        const after = readCursor(cursor, query, z.int());
+        const down = order === "-id";
+        const projects = view.all ? null : await visibleProjects(view);
+        const rows = await store.read
+          .selectFrom("changes")
+          .selectAll()
+          .$if(projects !== null, (q) => q.where("project", "in", projects?.length ? projects : ["\u0001"]))
+          .$if(branch !== undefined, (q) => q.where("branch", "=", branch as string))
+          .$if(revision !== undefined, (q) => q.where("revision", "=", revision as string))
+          .$if(after !== undefined, (q) => q.where("id", down ? "<" : ">", after as number))
+          .orderBy("id", down ? "desc" : "asc")
+          .limit(limit + 1)
+          .execute();
+        return toPage(rows.map(toChange), limit, query, (last) => last.id, fields);
+      },
+    }),
+    defineMethod({
+      name: "changes.get",
+      permission: "read",
+      summary: "One change.",
+      params: z.strictObject({ change: z.int() }),
+      result: changeShape,
+      stability: "stable",
+      async call({ change }, { caller }) {
+        const row = await store.read.selectFrom("changes").selectAll().where("id", "=", change).executeTakeFirst();
+        if (!row || !new View(caller, store).seesProject(row.project)) throw faults.notFound("change", String(change));
+        return toChange(row);
+      },
+    }),
+    defineMethod({
+      name: "changes.add",
+      permission: "control",
+      summary: "Tells of a change. When the answer comes it is stored and will not be lost.",
+      params: addParams,
+      result: z.object({ change: z.int(), added: z.boolean().describe("false if this key was known") }),
+      stability: "stable",
+      async call(params, { caller }) {
+        added += 1;
+        const change: NewChange = {
+          ...params,
+          category: params.category ?? null,
+          link: params.link ?? null,
+          key: params.key ?? `${caller.name}-${clock.now()}-${process.pid}-${added}`,
+          author: params.author ?? caller.name,
+          comments: params.comments ?? "",
+          files: params.files ?? [],
+          revision: params.revision ?? null,
+          branch: params.branch ?? null,
+        } as NewChange;
+        const stored = await store.write((tx) => addChange(tx, "api", change));
+        return { change: stored.id, added: stored.added };
+      },
+    }),
+  ];
+
+  async function visibleProjects(view: View): Promise<string[]> {
+    const rows = await store.read.selectFrom("builders").select("project").distinct().execute();
+    return [...new Set([...rows.map((row) => row.project), ""])].filter((project) => view.seesProject(project));
+  }
+}

@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { faults } from "../../errors/catalogue.ts";
+import type { ApiMethod } from "../../interfaces/api-method.ts";
+import { oldestPosition, type StoredEvent } from "../../store/events.ts";
+import type { ApiDeps } from "../deps.ts";
+import { defineMethod } from "../method.ts";
+import { eventShape } from "../shapes.ts";
+import { View } from "../visibility.ts";
+
+const SCANNED_AT_ONCE = 2_000;
+
+export function eventMethods(deps: ApiDeps): ApiMethod[] {
+  const { feed, store } = deps;
+  return [
+    defineMethod({
+      name: "events.since",
+      permission: "read",
+      summary: "What happened behind a position, oldest first; waits for something to happen if asked to.",
+      params: z.strictObject({
+        since: z.string().max(40).optional().describe("a position; default: now, so that only what is still to come is told"),
+        types: z.array(z.string().max(100)).max(50).optional().describe('exact, or by prefix such as "build."'),
+        builder: z.string().optional(),
+        limit: z.int().min(1).max(500).optional().describe("default 100"),
+        waitSeconds: z.number().min(0).max(30).optional(),
+      }),
+      result: z.object({
+        items: z.array(eventShape),
+        next: z.string().describe("the position to go on from"),
+        gap: z.boolean().describe("true when events behind `since` are no longer kept"),
+      }),
+      example: { since: "0", limit: 10 },
+      stability: "stable",
+      async call({ since, types, builder, limit = 100, waitSeconds = 0 }, { caller, signal }) {
+        const newest = await feed.newest();
+        const begin = since === undefined ? newest : readPosition(since);
+        if (begin > newest) throw faults.positionAhead(String(newest));
+        const oldest = begin < newest ? await oldestPosition(store) : 0;
+        const gap = begin > 0 && begin + 1 < oldest;
+        const view = new View(caller, store);
+        const visible = await view.builders();
+        const wanted = (event: StoredEvent) =>
+          (types === undefined || types.some((type) => type === event.type || (type.endsWith(".") && event.type.startsWith(type)))) &&
+          (builder === undefined || event.builder === builder) &&
+          sees(event);
+        const sees = (event: StoredEvent) => {
+          if (visible === null) return true;
+          if (event.builder !== null) return visible.has(event.builder);
+          return event.project !== null && view.seesProject(event.project);
+        };
+        const deadline = Date.now() + waitSeconds * 1_000;
+        const items: StoredEvent[] = [];
+        let at = begin;
+        for (;;) {
+          const events = await feed.after(at, SCANNED_AT_ONCE);
+          for (const event of events) {
+            if (items.length === limit) break;
+            at = event.seq;
+            if (wanted(event)) items.push(event);
+          }
+          const more = events.length === SCANNED_AT_ONCE;
+          if (items.length > 0 || signal.aborted || (!more && Date.now() >= deadline)) break;
+          if (!more) await feed.wait(at, deadline - Date.now(), signal);
+        }
+        return { items: items.map(({ seq: _seq, ...event }) => event), next: String(at), gap };
+      },
+    }),
+  ];
+}
+
+function readPosition(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw faults.cursorInvalid();
+}

@@ -1,0 +1,214 @@
+import { z } from "zod";
+import { faults } from "../../errors/catalogue.ts";
+import type { ApiMethod } from "../../interfaces/api-method.ts";
+import type { Json } from "../../interfaces/values.ts";
+import { usualDuration } from "../../store/builds.ts";
+import { addToken, listTokens, revokeToken } from "../../store/tokens.ts";
+import type { ApiDeps } from "../deps.ts";
+import { defineMethod } from "../method.ts";
+import { result } from "../shapes.ts";
+import { View } from "../visibility.ts";
+
+const scope = z.enum(["read", "control", "admin"]);
+
+const tokenShape = z.object({
+  name: z.string(),
+  scopes: z.array(scope),
+  builders: z.array(z.string()).nullable(),
+  projects: z.array(z.string()).nullable(),
+  tags: z.array(z.string()).nullable(),
+  createdAt: z.number(),
+  expiresAt: z.number().nullable(),
+  usedAt: z.number().nullable(),
+  revokedAt: z.number().nullable(),
+});
+
+export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]): ApiMethod[] {
+  const { store, clock } = deps;
+  return [
+    defineMethod({
+      name: "status.now",
+      permission: "read",
+      summary: "What this master does now, at once and from memory: running builds with their steps, workers, loops.",
+      params: z.strictObject({}),
+      result: z.object({
+        title: z.string(),
+        master: z.string(),
+        version: z.string(),
+        startedAt: z.number(),
+        now: z.number(),
+        engine: z.boolean(),
+        pending: z.int(),
+        builds: z.array(
+          z.object({
+            id: z.int(),
+            number: z.int(),
+            builder: z.string(),
+            project: z.string(),
+            worker: z.string(),
+            startedAt: z.number().nullable(),
+            reason: z.string(),
+            branch: z.string().nullable(),
+            revision: z.string().nullable(),
+            result,
+            stopping: z.boolean(),
+            stepCount: z.int(),
+            usualMillis: z.number().nullable(),
+            steps: z.array(
+              z.object({
+                step: z.int(),
+                name: z.string(),
+                startedAt: z.number(),
+                finishedAt: z.number().nullable(),
+                result: result.nullable(),
+                summary: z.string(),
+              }),
+            ),
+          }),
+        ),
+        workers: z.array(z.object({ name: z.string(), connected: z.boolean(), slots: z.int(), busy: z.int() })),
+        loops: z.array(
+          z.object({
+            name: z.string(),
+            running: z.boolean(),
+            passes: z.int(),
+            failures: z.int(),
+            error: z.string().nullable(),
+            wakeAt: z.number().nullable(),
+          }),
+        ),
+      }),
+      example: {},
+      stability: "experimental",
+      async call(_params, { caller }) {
+        const engine = deps.engine();
+        const names = await new View(caller, store).builders();
+        const sees = (builder: string) => names === null || names.has(builder);
+        const { title, masterName } = deps.generation();
+        const running = (engine?.runner.running ?? []).map((run) => run.view).filter((view) => sees(view.builder));
+        const pending = await store.read
+          .selectFrom("build_requests as r")
+          .innerJoin("builders as n", "n.id", "r.builder_id")
+          .select((eb) => eb.fn.countAll<number>().as("count"))
+          .where("r.state", "=", "pending")
+          .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
+          .executeTakeFirstOrThrow();
+        const usual = new Map<string, number | undefined>();
+        for (const { builder } of running) if (!usual.has(builder)) usual.set(builder, await usualDuration(store, builder));
+        return {
+          title,
+          master: masterName,
+          version: deps.version,
+          startedAt: deps.startedAt,
+          now: clock.now(),
+          engine: engine !== undefined,
+          pending: Number(pending.count),
+          builds: running.map((view) => ({ ...view, usualMillis: usual.get(view.builder) ?? null })),
+          workers: (engine?.workers.workers ?? []).map(({ name, part }) => ({
+            name,
+            connected: part.connected,
+            slots: part.slots,
+            busy: (engine?.runner.running ?? []).filter((run) => run.view.worker === name).length,
+          })),
+          loops: caller.scopes.has("admin") ? (engine?.loops() ?? []) : [],
+        };
+      },
+    }),
+    defineMethod({
+      name: "master.stop",
+      permission: "admin",
+      summary: "Stops this master: at once, so that running builds are built again later, or when they have ended.",
+      params: z.strictObject({ when: z.enum(["now", "after-builds"]).optional() }),
+      result: z.object({ when: z.enum(["now", "after-builds"]), builds: z.int().describe("how many run") }),
+      stability: "stable",
+      async call({ when = "now" }) {
+        deps.stop(when);
+        return { when, builds: deps.engine()?.runner.running.length ?? 0 };
+      },
+    }),
+    defineMethod({
+      name: "api.methods",
+      permission: "read",
+      summary: "The methods there are, with the schemas of their parameters and results.",
+      params: z.strictObject({ method: z.string().optional() }),
+      result: z.object({
+        items: z.array(
+          z.object({
+            name: z.string(),
+            permission: scope,
+            summary: z.string(),
+            stability: z.enum(["stable", "experimental"]),
+            params: z.json(),
+            result: z.json(),
+            example: z.json(),
+          }),
+        ),
+      }),
+      example: { method: "builds.list" },
+      stability: "stable",
+      async call({ method }) {
+        const found = methods().filter((known) => method === undefined || known.name === method);
+        if (method !== undefined && found.length === 0) throw faults.methodUnknown(method);
+        const items = found.map((known) => ({
+          name: known.name,
+          permission: known.permission,
+          summary: known.summary,
+          stability: known.stability ?? ("experimental" as const),
+          params: z.toJSONSchema(known.params, { io: "input", unrepresentable: "any" }) as Json,
+          result: z.toJSONSchema(known.result, { unrepresentable: "any" }) as Json,
+          example: known.example ?? null,
+        }));
+        return { items };
+      },
+    }),
+    defineMethod({
+      name: "tokens.add",
+      permission: "admin",
+      summary: "Makes a token. Its text is in this answer and nowhere else: only a hash of it is kept.",
+      params: z.strictObject({
+        name: z.string().min(1).max(100),
+        scopes: z.array(scope).min(1),
+        builders: z.array(z.string()).optional().describe("only these builders are seen and controlled"),
+        projects: z.array(z.string()).optional(),
+        tags: z.array(z.string()).optional(),
+        expiresAt: z.int().optional(),
+      }),
+      result: z.object({ name: z.string(), token: z.string() }),
+      stability: "experimental",
+      async call({ name, scopes, builders, projects, tags, expiresAt }) {
+        const narrowed = builders || projects || tags ? { builders: builders ?? null, projects: projects ?? null, tags: tags ?? null } : null;
+        return { name, token: await addToken(store, { name, scopes, narrowed, expiresAt: expiresAt ?? null }) };
+      },
+    }),
+    defineMethod({
+      name: "tokens.list",
+      permission: "admin",
+      summary: "Tokens, without their text.",
+      params: z.strictObject({}),
+      result: z.object({ items: z.array(tokenShape) }),
+      example: {},
+      stability: "experimental",
+      async call() {
+        const items = (await listTokens(store)).map(({ narrowed, ...token }) => ({
+          ...token,
+          builders: narrowed?.builders ?? null,
+          projects: narrowed?.projects ?? null,
+          tags: narrowed?.tags ?? null,
+        }));
+        return { items };
+      },
+    }),
+    defineMethod({
+      name: "tokens.revoke",
+      permission: "admin",
+      summary: "Revokes a token at once.",
+      params: z.strictObject({ name: z.string() }),
+      result: z.object({ name: z.string() }),
+      stability: "experimental",
+      async call({ name }) {
+        if (!(await revokeToken(store, name))) throw faults.notFound("token", `"${name}"`);
+        return { name };
+      },
+    }),
+  ];
+}

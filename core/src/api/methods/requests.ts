@@ -1,0 +1,195 @@
+import { z } from "zod";
+import { DISTRIBUTOR_LEASE, lookAround } from "../../engine/distributor.ts";
+import { hasFreeSlot, reasonsToWait, type WaitReason } from "../../engine/waiting.ts";
+import { faults } from "../../errors/catalogue.ts";
+import type { ApiMethod, Caller } from "../../interfaces/api-method.ts";
+import type { Json, Result } from "../../interfaces/values.ts";
+import { finishRequest, stampsOf } from "../../store/buildsets.ts";
+import { leaseState } from "../../store/leases.ts";
+import type { Row } from "../../store/tables.ts";
+import type { ApiDeps } from "../deps.ts";
+import { defineMethod } from "../method.ts";
+import { DEFAULT_LIMIT, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { buildsetShape, requestShape } from "../shapes.ts";
+import { View } from "../visibility.ts";
+
+const FIELDS = Object.keys(requestShape.shape);
+
+type RequestRow = Row<"build_requests"> & { name: string; project: string };
+
+function toRequest(row: RequestRow) {
+  return {
+    id: row.id,
+    buildset: row.buildset_id,
+    builder: row.name,
+    priority: row.priority,
+    state: row.state as "pending" | "claimed" | "complete",
+    submittedAt: row.submitted_at,
+    claimedAt: row.claimed_at,
+    completeAt: row.complete_at,
+    result: row.result as Result | null,
+    retries: row.retries,
+  };
+}
+
+export function requestMethods(deps: ApiDeps): ApiMethod[] {
+  const { store, clock } = deps;
+  const requests = () =>
+    store.read.selectFrom("build_requests as r").innerJoin("builders as n", "n.id", "r.builder_id").selectAll("r").select(["n.name", "n.project"]);
+
+  async function find(id: number, caller: Caller): Promise<RequestRow> {
+    const row = await requests().where("r.id", "=", id).executeTakeFirst();
+    if (!row || !(await new View(caller, store).sees(row.name))) throw faults.notFound("request", String(id));
+    return row;
+  }
+
+  return [
+    defineMethod({
+      name: "requests.list",
+      permission: "read",
+      summary: "Build requests, newest first; `order: \"queue\"` gives those that wait in the order in which they will start.",
+      params: z.strictObject({
+        builder: z.string().optional(),
+        state: z.enum(["pending", "claimed", "complete"]).optional(),
+        buildset: z.int().optional(),
+        ...pageParams(FIELDS, ["-id", "id", "queue"]),
+      }),
+      result: pageResult(requestShape),
+      example: { state: "pending", limit: 10 },
+      stability: "stable",
+      async call({ limit = DEFAULT_LIMIT, cursor, order = "-id", fields, ...filter }, { caller }) {
+        const names = await new View(caller, store).builders();
+        const query = `requests.list ${order}`;
+        const place = z.tuple([z.number(), z.int()]);
+        const after = readCursor(cursor, query, place);
+        const queue = order === "queue";
+        const [urgency, id] = after ?? [0, 0];
+        const rows = await requests()
+          .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
+          .$if(filter.builder !== undefined, (q) => q.where("n.name", "=", filter.builder as string))
+          .$if(filter.buildset !== undefined, (q) => q.where("r.buildset_id", "=", filter.buildset as number))
+          .$if(queue || filter.state !== undefined, (q) => q.where("r.state", "=", filter.state ?? "pending"))
+          .$if(queue && after !== undefined, (q) => q.where((eb) => eb.or([eb("r.urgency", ">", urgency), eb.and([eb("r.urgency", "=", urgency), eb("r.id", ">", id)])])))
+          .$if(!queue && after !== undefined, (q) => q.where("r.id", order === "id" ? ">" : "<", id))
+          .$if(queue, (q) => q.orderBy("r.urgency"))
+          .orderBy("r.id", order === "-id" ? "desc" : "asc")
+          .limit(limit + 1)
+          .execute();
+        return toPage(rows.map(toRequest), limit, query, (last) => [-last.priority, last.id], fields);
+      },
+    }),
+    defineMethod({
+      name: "requests.get",
+      permission: "read",
+      summary: "One build request, with its builds so far.",
+      params: z.strictObject({ request: z.int() }),
+      result: requestShape.extend({ builds: z.array(z.int()) }),
+      stability: "stable",
+      async call({ request }, { caller }) {
+        const row = await find(request, caller);
+        const builds = await store.read.selectFrom("builds").select("id").where("request_id", "=", request).orderBy("id").execute();
+        return { ...toRequest(row), builds: builds.map((build) => build.id) };
+      },
+    }),
+    defineMethod({
+      name: "requests.cancel",
+      permission: "control",
+      summary: "Cancels a request; if it is being built, its build is stopped.",
+      params: z.strictObject({ request: z.int(), reason: z.string().max(500).optional() }),
+      result: z.object({ request: z.int(), stopping: z.array(z.int()).describe("builds that are told to stop") }),
+      stability: "stable",
+      async call({ request, reason }, { caller }) {
+        const row = await find(request, caller);
+        const text = `cancelled by ${caller.name}${reason ? `: ${reason}` : ""}`;
+        const stopping = await store.write(async (tx) => {
+          const builds = await tx.db
+            .updateTable("builds")
+            .set((eb) => ({ stop_reason: eb.fn.coalesce("stop_reason", eb.val(text)) }))
+            .where("request_id", "=", request)
+            .where("state", "!=", "finished")
+            .returning(["id", "master_id"])
+            .execute();
+          for (const build of builds) tx.ring(`builds:${build.master_id}`);
+          if (builds.length === 0) {
+            const done = await finishRequest(tx, { id: request, buildsetId: row.buildset_id, builder: row.name, project: row.project }, "cancelled");
+            if (!done) throw faults.requestEnded(request);
+          }
+          return builds.map((build) => build.id);
+        });
+        return { request, stopping };
+      },
+    }),
+    defineMethod({
+      name: "requests.why",
+      permission: "read",
+      summary: "Why a request waits: every cause, from the code that decides. Without causes it is given to a worker at once.",
+      params: z.strictObject({ request: z.int() }),
+      result: z.object({
+        request: z.int(),
+        state: requestShape.shape.state,
+        reasons: z.array(z.looseObject({ reason: z.string() })),
+        ahead: z.int().describe("requests for the same builder that come first"),
+      }),
+      stability: "experimental",
+      async call({ request }, { caller }) {
+        const row = await find(request, caller);
+        if (row.state !== "pending") return { request, state: row.state as "claimed", reasons: [], ahead: 0 };
+        const generation = deps.generation();
+        const world = await lookAround(store, clock.now(), generation.builders);
+        const waiting = { id: row.id, builder: row.name, priority: row.priority, notBefore: row.not_before, retries: row.retries };
+        const reasons: WaitReason[] = reasonsToWait(waiting, world);
+        const lease = await leaseState(store, DISTRIBUTOR_LEASE);
+        if (!lease || lease.left <= 0 || lease.owner === "") reasons.unshift({ reason: "no-distributor", since: null });
+        const { ahead } = await store.read
+          .selectFrom("build_requests")
+          .select((eb) => eb.fn.countAll<number>().as("ahead"))
+          .where("state", "=", "pending")
+          .where("builder_id", "=", row.builder_id)
+          .where((eb) => eb.or([eb("urgency", "<", row.urgency), eb.and([eb("urgency", "=", row.urgency), eb("id", "<", row.id)])]))
+          .executeTakeFirstOrThrow();
+        const free = [...world.workers.values()].filter((worker) => generation.builders.get(row.name)?.workers.includes(worker.name) && worker.connected && hasFreeSlot(worker));
+        if (reasons.length === 0 && Number(ahead) >= free.length) reasons.push({ reason: "behind-others", ahead: Number(ahead) });
+        const seen = await new View(caller, store).builders();
+        const shown = seen === null ? reasons : reasons.map(withoutBuilds);
+        return { request, state: "pending" as const, reasons: shown as unknown as { reason: string; [key: string]: Json }[], ahead: Number(ahead) };
+      },
+    }),
+    defineMethod({
+      name: "buildsets.get",
+      permission: "read",
+      summary: "A buildset with its source stamps, changes and requests.",
+      params: z.strictObject({ buildset: z.int() }),
+      result: buildsetShape,
+      stability: "stable",
+      async call({ buildset }, { caller }) {
+        const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
+        const names = await new View(caller, store).builders();
+        const all = await requests().where("r.buildset_id", "=", buildset).orderBy("r.id").execute();
+        const visible = all.filter((request) => names === null || names.has(request.name));
+        if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(buildset));
+        const stamps = await stampsOf(store.read, [buildset]);
+        const changes = await store.read.selectFrom("buildset_changes").select("change_id").where("buildset_id", "=", buildset).orderBy("change_id").execute();
+        return {
+          id: row.id,
+          scheduler: row.scheduler,
+          owner: row.owner,
+          reason: row.reason,
+          externalId: row.external_id,
+          properties: JSON.parse(row.properties),
+          submittedAt: row.submitted_at,
+          completeAt: row.complete_at,
+          result: row.result as Result | null,
+          sourceStamps: stamps.get(buildset) ?? [],
+          changes: changes.map((change) => change.change_id),
+          requests: visible.map(toRequest),
+        };
+      },
+    }),
+  ];
+}
+
+/** What others build is not told to somebody who may not see everything. */
+function withoutBuilds(reason: WaitReason): WaitReason {
+  if (reason.reason !== "workers-busy") return reason;
+  return { ...reason, workers: reason.workers.map((worker) => ({ ...worker, builds: [] })) };
+}

@@ -1,0 +1,135 @@
+import { z } from "zod";
+import { RESULTS } from "../interfaces/values.ts";
+
+const millis = z.number().describe("milliseconds since 1970");
+export const result = z.enum(RESULTS);
+const id = z.int();
+
+export const stampShape = z.object({
+  repository: z.string(),
+  branch: z.string().nullable(),
+  revision: z.string().nullable(),
+  codebase: z.string(),
+  project: z.string(),
+  patch: z
+    .object({ level: z.int(), body: z.string(), author: z.string().optional(), comment: z.string().optional() })
+    .nullable(),
+});
+
+export const builderShape = z.object({
+  id,
+  name: z.string(),
+  project: z.string(),
+  tags: z.array(z.string()),
+  description: z.string(),
+  configured: z.boolean().describe("false for a builder that only has history"),
+  paused: z.boolean(),
+  workers: z.array(z.string()),
+});
+
+export const buildShape = z.object({
+  id,
+  builder: z.string(),
+  number: z.int().describe("counts the builder's builds from 1"),
+  request: id,
+  buildset: id,
+  worker: z.string(),
+  state: z.enum(["assigned", "running", "finished"]),
+  branch: z.string().nullable(),
+  revision: z.string().nullable(),
+  assignedAt: millis,
+  startedAt: millis.nullable(),
+  finishedAt: millis.nullable(),
+  result: result.nullable(),
+  summary: z.string(),
+  stopReason: z.string().nullable(),
+});
+
+export const stepShape = z.object({
+  build: id,
+  step: z.int().describe("counts the build's steps from 1"),
+  name: z.string(),
+  kind: z.string(),
+  startedAt: millis,
+  finishedAt: millis.nullable(),
+  result: result.nullable(),
+  summary: z.string(),
+  error: z.json(),
+});
+
+export const logShape = z.object({
+  build: id,
+  step: z.int(),
+  log: z.int().describe("counts the step's logs from 1"),
+  name: z.string(),
+  finished: z.boolean(),
+  lines: z.int(),
+  bytes: z.int(),
+  truncated: z.boolean().describe("true when it reached its cap"),
+  error: z.json(),
+});
+
+export const requestShape = z.object({
+  id,
+  buildset: id,
+  builder: z.string(),
+  priority: z.int(),
+  state: z.enum(["pending", "claimed", "complete"]),
+  submittedAt: millis,
+  claimedAt: millis.nullable(),
+  completeAt: millis.nullable(),
+  result: result.nullable(),
+  retries: z.int().describe("how many of its builds ended as retry"),
+});
+
+export const buildsetShape = z.object({
+  id,
+  scheduler: z.string().nullable(),
+  owner: z.string().nullable(),
+  reason: z.string(),
+  externalId: z.string().nullable(),
+  properties: z.record(z.string(), z.json()),
+  submittedAt: millis,
+  completeAt: millis.nullable(),
+  result: result.nullable(),
+  sourceStamps: z.array(stampShape),
+  changes: z.array(id),
+  requests: z.array(requestShape),
+});
+
+export const changeShape = z.object({
+  id,
+  source: z.string(),
+  key: z.string(),
+  author: z.string(),
+  comments: z.string(),
+  files: z.array(z.string()),
+  revision: z.string().nullable(),
+  branch: z.string().nullable(),
+  repository: z.string(),
+  codebase: z.string(),
+  project: z.string(),
+  category: z.string().nullable(),
+  link: z.string().nullable(),
+  when: millis,
+  added: millis,
+  properties: z.record(z.string(), z.json()),
+});
+
+export const eventShape = z.object({
+  position: z.string().describe("opaque; give it back as `since`"),
+  type: z.string(),
+  time: millis,
+  builder: z.string().nullable(),
+  project: z.string().nullable(),
+  data: z.record(z.string(), z.json()),
+});
+
+export const lineShape = z.object({
+  number: z.int().describe("counted from 0"),
+  channel: z.enum(["stdout", "stderr", "header"]),
+  time: millis,
+  text: z.string().describe("decoded as UTF-8; what is no UTF-8 becomes U+FFFD"),
+});
+
+export const propertyShape = z.object({ value: z.json(), source: z.string() });

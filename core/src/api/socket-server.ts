@@ -1,0 +1,80 @@
+import { chmod, rm } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { BelfryError } from "../errors/belfry-error.ts";
+import { faults } from "../errors/catalogue.ts";
+import type { Json } from "../interfaces/values.ts";
+import type { Api } from "./api.ts";
+import { administrator } from "./callers.ts";
+import { FrameReader, frame } from "./frames.ts";
+import { toWire } from "./wire-error.ts";
+
+const LONGEST_PATH = 100;
+
+/**
+ * The master's socket: whoever can open it is the administrator, so its mode is 0600. Messages are
+ * frames of `{ id, method, params }`, answered by `{ id, result }` or `{ id, error }`, in any order.
+ */
+export class SocketServer {
+  readonly #path: string;
+  readonly #api: Api;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+
+  constructor(path: string, api: Api) {
+    this.#path = path;
+    this.#api = api;
+  }
+
+  async start(): Promise<void> {
+    if (Buffer.byteLength(this.#path) > LONGEST_PATH) throw faults.socketPath(this.#path);
+    await rm(this.#path, { force: true });
+    const server = createServer((socket) => this.#serve(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      // Before anybody may connect: the file must never be open to others, not even for a moment.
+      const mask = process.umask(0o177);
+      server.listen(this.#path, () => resolve());
+      process.umask(mask);
+    });
+    await chmod(this.#path, 0o600);
+    this.#server = server;
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (!server) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroySoon();
+    await closed;
+  }
+
+  #serve(socket: Socket): void {
+    const reader = new FrameReader();
+    const gone = new AbortController();
+    this.#sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      gone.abort(new Error("the caller has gone"));
+    });
+    socket.on("data", (chunk) => {
+      try {
+        for (const message of reader.take(chunk)) void this.#answer(socket, message, gone.signal);
+      } catch {
+        socket.destroy();
+      }
+    });
+  }
+
+  async #answer(socket: Socket, message: Json, signal: AbortSignal): Promise<void> {
+    const { id = null, method, params } = (message ?? {}) as { id?: Json; method?: Json; params?: Json };
+    let answer: Json;
+    try {
+      answer = { id, result: await this.#api.call(String(method), params, administrator, signal) };
+    } catch (error) {
+      answer = { id, error: toWire(BelfryError.is(error) ? error : faults.internal("this call", error)) };
+    }
+    if (!socket.destroyed) socket.write(frame(answer));
+  }
+}

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
+import type { Renders } from "../interfaces/properties.ts";
+import type { Duration, Json } from "../interfaces/values.ts";
+import { duration, isEntry, isPlugin } from "../plugins/define.ts";
+
+type EntryOf<P extends Point> = Entry<P> | PlainEntry;
+
+export interface BuilderConfig {
+  /** Unique; what everybody calls it. */
+  name: string;
+  /** Names of the workers that may build it. */
+  workers: string[];
+  /** Run in this order. */
+  steps: EntryOf<"step">[];
+  /** Set for every command of its builds; a step's own `env` wins. */
+  env?: Record<string, Renders<string | null>>;
+  properties?: Record<string, Json>;
+  tags?: string[];
+  project?: string;
+  description?: string;
+  /** Ends a build that takes longer, as failure. */
+  maxTime?: Duration;
+}
+
+/** What a `belfry.config.ts` exports. */
+export interface Config {
+  /** What pages call this installation. */
+  title?: string;
+  /** This master's name among those that share a database. Default: "main". */
+  name?: string;
+  /** Plugins that are used by kind only, or that add methods and commands; using a typed function loads its plugin by itself. */
+  plugins?: Plugin[];
+  database: EntryOf<"database">;
+  /** Where logs are kept. Default: files below the state folder. */
+  logStore?: EntryOf<"logStore">;
+  secrets?: EntryOf<"secrets">[];
+  services?: EntryOf<"service">[];
+  workers?: EntryOf<"worker">[];
+  sources?: EntryOf<"source">[];
+  schedulers?: EntryOf<"scheduler">[];
+  listeners?: EntryOf<"listener">[];
+  builders?: BuilderConfig[];
+  access?: {
+    /** What callers without a token may do over the network. Default "none". */
+    anonymous?: "none" | "read";
+  };
+  logs?: {
+    /** Bytes kept of one log. Default 200 MB. */
+    cap?: number;
+  };
+}
+
+/** Gives a configuration its type; returns it as it is. */
+export function defineConfig(config: Config): Config {
+  return config;
+}
+
+const entry = z.custom<Entry | PlainEntry>(isEntry, "expected an entry such as shell({ … }) or { kind, options }");
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+  .regex(/^[^\u0000-\u001f\u007f]*$/, "expected no control characters");
+
+/** The shape of a configuration, before its entries are looked at. */
+export const configSchema = z.strictObject({
+  title: z.string().max(200).optional(),
+  name: name.optional(),
+  plugins: z.array(z.custom<Plugin>(isPlugin, "expected what definePlugin returned")).optional(),
+  database: entry,
+  logStore: entry.optional(),
+  secrets: z.array(entry).optional(),
+  services: z.array(entry).optional(),
+  workers: z.array(entry).optional(),
+  sources: z.array(entry).optional(),
+  schedulers: z.array(entry).optional(),
+  listeners: z.array(entry).optional(),
+  builders: z
+    .array(
+      z.strictObject({
+        name,
+        workers: z.array(z.string()).min(1, "expected at least one worker"),
+        steps: z.array(entry),
+        env: z.record(z.string(), z.unknown()).optional(),
+        properties: z.record(z.string(), z.json()).optional(),
+        tags: z.array(z.string().max(100)).optional(),
+        project: z.string().max(200).optional(),
+        description: z.string().max(2_000).optional(),
+        maxTime: duration.optional(),
+      }),
+    )
+    .optional(),
+  access: z.strictObject({ anonymous: z.enum(["none", "read"]).optional() }).optional(),
+  logs: z.strictObject({ cap: z.int().min(1_000).optional() }).optional(),
+});
+
+export type CheckedConfig = z.output<typeof configSchema>;

@@ -1,0 +1,196 @@
+import type { Clock, Timer } from "../interfaces/clock.ts";
+import type { Json } from "../interfaces/values.ts";
+import type { BuildKey } from "../store/builds.ts";
+import type { Store } from "../store/store.ts";
+import type { HeldLease, Tx } from "../store/tx.ts";
+
+const LAZY_MILLIS = 25;
+
+export interface CallRecord {
+  step: number;
+  call: number;
+  method: string;
+  argsHash: string;
+  startedAt: number;
+  finishedAt: number | null;
+  outcome: Json;
+}
+
+export interface LogRecord {
+  step: number;
+  log: number;
+  name: string;
+  key: string;
+  finished: boolean;
+  lines: number;
+  bytes: number;
+  truncated: boolean;
+  error: Json;
+}
+
+interface Dirty<T> {
+  record: T;
+  stored: boolean;
+  dirty: boolean;
+  ended: boolean;
+}
+
+/**
+ * Writes what happens within one build, in order, each time under the master's lease. What may be
+ * late (the journal, logs, properties) is collected for a moment, so that a short step costs one
+ * transaction; `commit` writes all of it together with what must not be late.
+ */
+export class BuildRecorder {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #lease: HeldLease;
+  readonly #build: BuildKey;
+  readonly #onError: (error: unknown) => void;
+  readonly #calls = new Map<string, Dirty<CallRecord>>();
+  readonly #logs = new Map<string, Dirty<LogRecord>>();
+  #properties = new Map<string, { value: Json; source: string }>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #timer: Timer | undefined;
+
+  constructor(store: Store, clock: Clock, lease: HeldLease, build: BuildKey, onError: (error: unknown) => void) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#lease = lease;
+    this.#build = build;
+    this.#onError = onError;
+  }
+
+  call(record: CallRecord): void {
+    this.#note(this.#calls, `${record.step}/${record.call}`, record, record.finishedAt !== null);
+  }
+
+  log(record: LogRecord): void {
+    this.#note(this.#logs, `${record.step}/${record.log}`, record, record.finished);
+  }
+
+  property(name: string, value: Json, source: string): void {
+    this.#properties.set(name, { value, source });
+    this.#later();
+  }
+
+  /** Writes `work` and everything noted so far in one transaction. */
+  commit<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const result = this.#queue.then(() => this.#write(work));
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #note<T>(map: Map<string, Dirty<T>>, key: string, record: T, ended: boolean): void {
+    const known = map.get(key);
+    map.set(key, { record, stored: known?.stored ?? false, dirty: true, ended });
+    this.#later();
+  }
+
+  #later(): void {
+    this.#timer ??= this.#clock.setTimer(LAZY_MILLIS, () => {
+      this.#timer = undefined;
+      this.commit(async () => undefined).catch(this.#onError);
+    });
+  }
+
+  async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const calls = [...this.#calls.values()].filter((entry) => entry.dirty);
+    const logs = [...this.#logs.values()].filter((entry) => entry.dirty);
+    const properties = this.#properties;
+    this.#properties = new Map();
+    for (const entry of [...calls, ...logs]) entry.dirty = false;
+    let result: T;
+    try {
+      result = await this.#store.write(async (tx) => {
+        await tx.requireLease(this.#lease);
+        for (const { record, stored } of calls) await this.#writeCall(tx, record, stored);
+        for (const { record, stored } of logs) await this.#writeLog(tx, record, stored);
+        for (const [name, property] of properties) await this.#writeProperty(tx, name, property);
+        return work(tx);
+      });
+    } catch (error) {
+      for (const entry of [...calls, ...logs]) entry.dirty = true;
+      this.#properties = new Map([...properties, ...this.#properties]);
+      throw error;
+    }
+    for (const entry of [...calls, ...logs]) entry.stored = true;
+    forget(this.#calls);
+    forget(this.#logs);
+    return result;
+  }
+
+  async #writeCall(tx: Tx, record: CallRecord, stored: boolean): Promise<void> {
+    const finished_at = record.finishedAt;
+    const outcome = finished_at === null ? null : JSON.stringify(record.outcome);
+    if (stored) {
+      await tx.db
+        .updateTable("step_calls")
+        .set({ finished_at, outcome })
+        .where("build_id", "=", this.#build.id)
+        .where("step", "=", record.step)
+        .where("call", "=", record.call)
+        .execute();
+      return;
+    }
+    await tx.db
+      .insertInto("step_calls")
+      .values({
+        build_id: this.#build.id,
+        step: record.step,
+        call: record.call,
+        method: record.method,
+        args_hash: record.argsHash,
+        fence: this.#lease.fence,
+        started_at: record.startedAt,
+        finished_at,
+        outcome,
+      })
+      .execute();
+  }
+
+  async #writeLog(tx: Tx, record: LogRecord, stored: boolean): Promise<void> {
+    const { id, builder, number, project } = this.#build;
+    const facts = {
+      finished: record.finished ? 1 : 0,
+      lines: record.lines,
+      bytes: record.bytes,
+      truncated: record.truncated ? 1 : 0,
+      error: record.error === null ? null : JSON.stringify(record.error),
+    };
+    const event = { build: id, builder, number, step: record.step, log: record.log, name: record.name };
+    if (stored) {
+      await tx.db
+        .updateTable("logs")
+        .set(facts)
+        .where("build_id", "=", id)
+        .where("step", "=", record.step)
+        .where("log", "=", record.log)
+        .execute();
+    } else {
+      await tx.db
+        .insertInto("logs")
+        .values({ build_id: id, step: record.step, log: record.log, name: record.name, store_key: record.key, ...facts })
+        .execute();
+      if (!record.finished) tx.event("log.added", event, { builder, project });
+    }
+    if (record.finished) {
+      tx.event("log.finished", { ...event, lines: record.lines, bytes: record.bytes, truncated: record.truncated }, { builder, project });
+    }
+  }
+
+  async #writeProperty(tx: Tx, name: string, { value, source }: { value: Json; source: string }): Promise<void> {
+    const facts = { value: JSON.stringify(value), source };
+    await tx.db
+      .insertInto("properties")
+      .values({ build_id: this.#build.id, name, ...facts })
+      .onConflict((conflict) => conflict.columns(["build_id", "name"]).doUpdateSet(facts))
+      .execute();
+  }
+}
+
+/** A step may make thousands of calls; those that are stored and over need not stay in memory. */
+function forget(map: Map<string, Dirty<unknown>>): void {
+  for (const [key, entry] of map) if (entry.ended && entry.stored && !entry.dirty) map.delete(key);
+}

@@ -1,0 +1,157 @@
+import { z } from "zod";
+import { faults } from "../errors/catalogue.ts";
+import { messageOf } from "../errors/belfry-error.ts";
+import type { ChangeSource, NewChange, SourceContext } from "../interfaces/change-source.ts";
+import type { Clock } from "../interfaces/clock.ts";
+import type { PluginWrites } from "../interfaces/plugin-store.ts";
+import type { Json, Millis } from "../interfaces/values.ts";
+import { addChange } from "../store/changes.ts";
+import type { PluginRecords } from "../store/plugin-records.ts";
+import type { Store } from "../store/store.ts";
+import type { Tx } from "../store/tx.ts";
+import type { KeptLease, LeaseKeeper } from "./lease-keeper.ts";
+import { backOff } from "./loop.ts";
+
+const text = (most: number) => z.string().max(most);
+
+/** What a change may hold; larger ones are refused rather than cut without a word. */
+export const newChangeSchema = z.object({
+  key: text(500).min(1),
+  author: text(1_000),
+  comments: text(1_000_000),
+  files: z.array(text(4_096)).max(100_000),
+  revision: text(500).nullable(),
+  branch: text(500).nullable(),
+  repository: text(2_000),
+  codebase: text(255).optional(),
+  project: text(255).optional(),
+  category: text(255).nullish(),
+  link: text(2_000).nullish(),
+  when: z.number().int().optional(),
+  properties: z.record(z.string().max(255), z.json()).optional(),
+});
+
+export function checkChange(change: unknown): NewChange {
+  const checked = newChangeSchema.safeParse(change);
+  if (checked.success) return checked.data as NewChange;
+  throw faults.changeInvalid(checked.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })));
+}
+
+export interface SourceEntry {
+  name: string;
+  kind: string;
+  source: ChangeSource;
+  records: PluginRecords;
+  folder: string;
+}
+
+export interface SourceDeps {
+  store: Store;
+  clock: Clock;
+  leases: LeaseKeeper;
+  note(source: string, message: string): void;
+}
+
+/** One pass of a source's loop: polls if it is time or somebody asked. */
+export async function sourcePass(entry: SourceEntry, deps: SourceDeps, signal: AbortSignal): Promise<{ wakeAt: Millis }> {
+  const { store, clock, leases } = deps;
+  const lease = await leases.hold(`source:${entry.name}`);
+  if (!lease) return { wakeAt: clock.now() + leases.ttl / 2 };
+  const { poll, pollInterval = 60_000 } = entry.source;
+  const row = await store.read.selectFrom("change_sources").selectAll().where("name", "=", entry.name).executeTakeFirst();
+  if (!poll || !row) return { wakeAt: clock.now() + 30_000 };
+
+  const wanted = row.poll_wanted_at !== null && row.poll_wanted_at > (row.polled_at ?? 0);
+  const pause = row.failures > 0 ? Math.max(pollInterval, backOff(row.failures, 1_000)) : pollInterval;
+  const due = row.polled_at === null ? 0 : row.polled_at + pause;
+  if (!wanted && clock.now() < due) return { wakeAt: due };
+
+  const begun = clock.now();
+  let error: unknown;
+  try {
+    await pollOnce(entry, deps, lease, entry.records.read(row), signal);
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    error = thrown ?? new Error("the poll failed");
+  }
+  await store.write(async (tx) => {
+    await tx.requireLease(lease);
+    await tx.db
+      .updateTable("change_sources")
+      .set({
+        polled_at: begun,
+        error: error === undefined ? null : JSON.stringify(describe(error)),
+        failures: error === undefined ? 0 : row.failures + 1,
+      })
+      .where("name", "=", entry.name)
+      .execute();
+    if (error !== undefined && row.error === null) tx.event("source.failing", { source: entry.name, error: messageOf(error) });
+    if (error === undefined && row.error !== null) tx.event("source.recovered", { source: entry.name });
+  });
+  if (error !== undefined) {
+    deps.note(entry.name, messageOf(error));
+    return { wakeAt: begun + Math.max(pollInterval, backOff(row.failures + 1, 1_000)) };
+  }
+  return { wakeAt: begun + pollInterval };
+}
+
+async function pollOnce(entry: SourceEntry, deps: SourceDeps, lease: KeptLease, state: Json | undefined, loopSignal: AbortSignal) {
+  const limit = entry.source.pollTimeout ?? 600_000;
+  const timedOut = new AbortController();
+  const timer = deps.clock.setTimer(limit, () =>
+    timedOut.abort(new Error(`the poll took longer than ${Math.round(limit / 1_000)} seconds`)),
+  );
+  const signal = AbortSignal.any([loopSignal, lease.signal, timedOut.signal]);
+  const ctx: SourceContext = {
+    state,
+    clock: deps.clock,
+    signal,
+    folder: entry.folder,
+    report: (changes, next, writes) => report(entry, deps, lease, changes, next, writes),
+    note: (message) => deps.note(entry.name, message),
+  };
+  let stopWaiting = () => {};
+  try {
+    const aborted = new Promise<never>((_, reject) => {
+      stopWaiting = () => signal.removeEventListener("abort", fail);
+      const fail = () => reject(signal.reason);
+      signal.addEventListener("abort", fail, { once: true });
+    });
+    await Promise.race([entry.source.poll?.(ctx), aborted]);
+  } finally {
+    stopWaiting();
+    timer.cancel();
+  }
+}
+
+/** Stores what a source found, with its state, in one transaction. */
+export async function report(
+  entry: Pick<SourceEntry, "name" | "records">,
+  deps: Pick<SourceDeps, "store">,
+  lease: KeptLease,
+  changes: NewChange[],
+  state?: Json,
+  writes?: PluginWrites,
+): Promise<{ added: number }> {
+  const checked = changes.map(checkChange);
+  return deps.store.write(async (tx: Tx) => {
+    await tx.requireLease(lease);
+    let added = 0;
+    for (const change of checked) if ((await addChange(tx, entry.name, change)).added) added += 1;
+    if (state !== undefined) {
+      await tx.db
+        .updateTable("change_sources")
+        .set({ state: JSON.stringify(state), version: entry.records.version })
+        .where("name", "=", entry.name)
+        .execute();
+    }
+    if (writes) await entry.records.applyIn(tx, writes);
+    return { added };
+  });
+}
+
+/** An error as it is kept in the database and shown. */
+export function describe(error: unknown): { message: string; code: string | null } {
+  const code = (error as { code?: unknown } | null)?.code;
+  return { message: messageOf(error), code: typeof code === "string" ? code : null };
+}

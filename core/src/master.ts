@@ -1,0 +1,285 @@
+import "reflect-metadata";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { container as root, type DependencyContainer } from "tsyringe";
+import type { Api } from "./api/api.ts";
+import { internal } from "./api/callers.ts";
+import { CoreApi } from "./api/core-api.ts";
+import type { Logger } from "./api/logger.ts";
+import { SocketServer } from "./api/socket-server.ts";
+import { TOKENS } from "./api/tokens.ts";
+import { type Generation, makeGeneration } from "./config/generation.ts";
+import { Engine } from "./engine/engine.ts";
+import type { JobEntry } from "./engine/job-loop.ts";
+import { LeaseKeeper } from "./engine/lease-keeper.ts";
+import { masterLease } from "./engine/recovery.ts";
+import { isAlive, lockState, processStart } from "./engine/state-lock.ts";
+import { systemClock } from "./engine/system-clock.ts";
+import { faults } from "./errors/catalogue.ts";
+import type { Clock } from "./interfaces/clock.ts";
+import type { DatabaseConnection } from "./interfaces/database.ts";
+import type { LogStore } from "./interfaces/log-store.ts";
+import type { PluginStore } from "./interfaces/plugin-store.ts";
+import type { CreateContext, Plugin } from "./interfaces/plugin.ts";
+import { createFileLogStore } from "./logs/file-log-store.ts";
+import { Registry } from "./plugins/registry.ts";
+import { EventFeed } from "./status/event-feed.ts";
+import { apiHistory, type History } from "./status/history.ts";
+import { Status } from "./status/status.ts";
+import { recordGeneration } from "./store/generation.ts";
+import { leaseState } from "./store/leases.ts";
+import { PluginRecords } from "./store/plugin-records.ts";
+import { Store } from "./store/store.ts";
+import { version } from "./version.ts";
+
+export interface MasterOptions {
+  /** Where relative paths of the configuration start. Default: the working folder. */
+  folder?: string;
+  /** The master's own folder. Default: `.belfry` in `folder`. */
+  stateFolder?: string;
+  clock?: Clock;
+  logger?: Logger;
+  /** Milliseconds after which a master that was heard of no more counts as lost. Default 15,000. */
+  leaseTtl?: number;
+  /** False serves the API without an engine. Default true. */
+  engine?: boolean;
+  /** Called when somebody asks the master to stop through the API; the program that runs it then calls `stop`. */
+  onStopWanted?(when: "now" | "after-builds"): void;
+}
+
+const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+
+/** A build master: a configuration, checked as a whole, that can be started and stopped once. */
+export class Master {
+  readonly folder: string;
+  readonly stateFolder: string;
+  readonly container: DependencyContainer = root.createChildContainer();
+  readonly generation: Generation;
+  readonly registry: Registry;
+  readonly status: Status;
+  readonly #options: MasterOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #jobs: JobEntry[] = [];
+  readonly #abort = new AbortController();
+  /** What was opened, to be closed in reverse. */
+  readonly #opened: { name: string; close(): Promise<void> }[] = [];
+  #store: Store | undefined;
+  #api: CoreApi | undefined;
+  #engine: Engine | undefined;
+  #leases: LeaseKeeper | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** Checks the configuration and makes its parts. Throws `BELFRY_CONFIG_INVALID` with all faults. Starts nothing. */
+  constructor(config: unknown, options: MasterOptions = {}) {
+    this.#options = options;
+    this.folder = resolve(options.folder ?? ".");
+    this.stateFolder = resolve(options.stateFolder ?? join(this.folder, ".belfry"));
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? quiet;
+    this.container.register(TOKENS.clock, { useValue: this.#clock });
+    this.container.register(TOKENS.logger, { useValue: this.#logger });
+    this.container.register(TOKENS.api, { useFactory: () => this.api });
+    this.registry = new Registry(this.container);
+    this.generation = makeGeneration(config, this.registry, (plugin, name) => this.#createContext(plugin, name));
+    this.status = new Status(() => this.#engine);
+  }
+
+  /** The methods; throws before `start`. */
+  get api(): Api {
+    if (!this.#api) throw new Error("the master is not started");
+    return this.#api;
+  }
+
+  get history(): History {
+    return apiHistory(this.api, internal);
+  }
+
+  get store(): Store {
+    if (!this.#store) throw new Error("the master is not started");
+    return this.#store;
+  }
+
+  get socketPath(): string {
+    return join(this.stateFolder, "master.sock");
+  }
+
+  /** Resolves once everything runs. If it rejects, nothing it opened stays open. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.#close().catch((err) => this.#logger.error({ err }, "not everything could be closed"));
+      throw error;
+    }
+  }
+
+  /** Resolves once nothing is running. `after-builds` lets running builds end first. Harmless when called twice. */
+  stop(when: "now" | "after-builds" = "now"): Promise<void> {
+    if (when === "now" || !this.#engine) {
+      this.#stopping ??= this.#close();
+      return this.#stopping;
+    }
+    return this.#engine.drain().then(() => this.stop("now"));
+  }
+
+  async #start(): Promise<void> {
+    const { generation } = this;
+    const clock = this.#clock;
+    const unlock = await lockState(this.stateFolder, generation.masterName);
+    this.#opened.push({ name: "lock", close: unlock });
+    const store = await this.#openStore();
+    const ttl = this.#options.leaseTtl ?? 15_000;
+    const owner = `${generation.masterName}#${process.pid}-${randomBytes(6).toString("hex")}`;
+    const leases = new LeaseKeeper(store, owner, ttl, (err) => this.#logger.error({ err }, "the leases could not be prolonged"));
+    this.#leases = leases;
+    this.#opened.push({ name: "leases", close: () => leases.stop() });
+    const masterId = await this.#becomeMaster(store, leases);
+    leases.start();
+
+    const logStore: LogStore = generation.logStore?.part ?? createFileLogStore({ folder: join(this.stateFolder, "logs") });
+    await logStore.start?.();
+    this.#opened.push({ name: "log store", close: async () => logStore.stop?.() });
+    const generationId = await recordGeneration(store, masterId, generation.shown, [...generation.builders.values()]);
+    const feed = new EventFeed(store);
+    this.#api = new CoreApi(
+      {
+        store,
+        clock,
+        feed,
+        logStore,
+        registry: this.registry,
+        generation: () => generation,
+        engine: () => this.#engine,
+        version,
+        startedAt: clock.now(),
+        stop: (when) => this.#options.onStopWanted?.(when),
+      },
+      this.#logger,
+    );
+    if (this.#options.engine !== false) {
+      const engine = new Engine({
+        store,
+        clock,
+        leases,
+        feed,
+        logStore,
+        logger: this.#logger,
+        generation,
+        generationId,
+        masterId,
+        stateFolder: this.stateFolder,
+        jobs: this.#jobs,
+      });
+      this.#engine = engine;
+      this.#opened.push({ name: "engine", close: () => engine.stop() });
+      await engine.start();
+    }
+    for (const service of generation.services) {
+      await service.part.start(this.#abort.signal);
+      this.#opened.push({ name: service.kind, close: () => service.part.stop() });
+    }
+    const socket = new SocketServer(this.socketPath, this.#api);
+    await socket.start();
+    this.#opened.push({ name: "socket", close: () => socket.stop() });
+  }
+
+  async #openStore(): Promise<Store> {
+    const connection: DatabaseConnection = await this.generation.database.part.open({
+      folder: this.stateFolder,
+      signal: this.#abort.signal,
+      note: (message) => this.#logger.info({ part: "database" }, message),
+      readOnly: false,
+    });
+    const store = new Store(connection, this.#clock);
+    this.#store = store;
+    this.#opened.push({ name: "database", close: () => store.close() });
+    await store.migrate();
+    return store;
+  }
+
+  /** Takes this master's lease: at once if the process that had it is dead, else when its time is over. */
+  async #becomeMaster(store: Store, leases: LeaseKeeper): Promise<number> {
+    const name = this.generation.masterName;
+    const row = await store.read.selectFrom("masters").selectAll().where("name", "=", name).executeTakeFirst();
+    const host = hostId();
+    const [pid, start] = [process.pid, processStart(process.pid)];
+    const dead = row !== undefined && row.host.startsWith(`${host} `) && !isAlive(row.pid, row.host.slice(host.length + 1));
+    const deadline = Date.now() + leases.ttl * 1.5;
+    for (;;) {
+      const lease = await leases.hold(masterLease(name), dead);
+      if (lease) break;
+      const state = await leaseState(store, masterLease(name));
+      const elsewhere = row !== undefined && !row.host.startsWith(`${host} `);
+      if (!elsewhere || Date.now() > deadline) {
+        throw faults.masterRunning(name, `process ${row?.pid} on ${row?.host.split(" ")[0] ?? "another machine"}, heard of ${Math.round((leases.ttl - (state?.left ?? 0)) / 1_000)} s ago`);
+      }
+      await new Promise((next) => setTimeout(next, 250));
+    }
+    const facts = { host: `${host} ${start}`, pid, started_at: this.#clock.now() };
+    return store.write(async (tx) => {
+      // What the dead process held besides: nobody prolongs it any more.
+      await tx.db.updateTable("leases").set({ owner: "", until_at: 0 }).where("owner", "like", `${name.replace(/[%_\\]/g, "_")}#%`).where("owner", "!=", leases.owner).execute();
+      const { id } = await tx.db
+        .insertInto("masters")
+        .values({ name, ...facts })
+        .onConflict((conflict) => conflict.column("name").doUpdateSet(facts))
+        .returning("id")
+        .executeTakeFirstOrThrow();
+      tx.event("master.started", { master: name });
+      return id;
+    });
+  }
+
+  async #close(): Promise<void> {
+    this.#abort.abort(new Error("the master stops"));
+    const failures: unknown[] = [];
+    // The socket and services go first, then the engine, then what they stand on.
+    for (const { name, close } of this.#opened.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        this.#logger.error({ err: error, part: name }, "could not be stopped cleanly");
+        failures.push(error);
+      }
+    }
+    this.container.clearInstances();
+    if (failures.length > 0) throw new AggregateError(failures, "not everything stopped cleanly");
+  }
+
+  #createContext(plugin: Plugin, name: string): CreateContext {
+    return {
+      name,
+      clock: this.#clock,
+      container: this.registry.container(plugin),
+      store: this.#pluginStore(plugin),
+      folder: this.folder,
+      stateFolder: this.stateFolder,
+    };
+  }
+
+  #pluginStore(plugin: Plugin): PluginStore {
+    const records = new PluginRecords(plugin);
+    return {
+      get: (key) => records.get(this.store, key, this.#clock.now()),
+      list: (options) => records.list(this.store, this.#clock.now(), options),
+      apply: (writes) => this.store.write((tx) => records.applyIn(tx, writes)),
+      work: (queue, handler, options) => {
+        this.#jobs.push({ queue, records, handler, attempts: options?.attempts ?? 10 });
+      },
+    };
+  }
+}
+
+/** Tells machines, and lives of one machine, apart. */
+function hostId(): string {
+  let boot = "";
+  try {
+    boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    // Not on this system; the name has to do.
+  }
+  return `${hostname()}/${boot}`;
+}

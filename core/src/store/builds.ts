@@ -1,0 +1,288 @@
+import { sql } from "kysely";
+import type { Json, Result } from "../interfaces/values.ts";
+import { finishRequest } from "./buildsets.ts";
+import type { Store } from "./store.ts";
+import type { Row } from "./tables.ts";
+import type { HeldLease, Tx } from "./tx.ts";
+
+export interface Assignment {
+  requestId: number;
+  builderId: number;
+  builder: string;
+  project: string;
+  buildsetId: number;
+  worker: string;
+  slot: number;
+  masterId: number;
+  masterFence: number;
+  generation: number | null;
+  branch: string | null;
+  revision: string | null;
+}
+
+/** Gives a pending request to a worker; `undefined` if somebody else has taken or cancelled it. */
+export async function assignBuild(tx: Tx, a: Assignment): Promise<number | undefined> {
+  const claimed = await tx.db
+    .updateTable("build_requests")
+    .set({ state: "claimed", claimed_at: tx.now })
+    .where("id", "=", a.requestId)
+    .where("state", "=", "pending")
+    .returning("id")
+    .executeTakeFirst();
+  if (!claimed) return undefined;
+  const { next_number } = await tx.db
+    .updateTable("builders")
+    .set((eb) => ({ next_number: eb("next_number", "+", 1) }))
+    .where("id", "=", a.builderId)
+    .returning("next_number")
+    .executeTakeFirstOrThrow();
+  const number = next_number - 1;
+  const { id } = await tx.db
+    .insertInto("builds")
+    .values({
+      number,
+      builder_id: a.builderId,
+      request_id: a.requestId,
+      buildset_id: a.buildsetId,
+      worker: a.worker,
+      slot: a.slot,
+      master_id: a.masterId,
+      fence: a.masterFence,
+      generation: a.generation,
+      state: "assigned",
+      branch: a.branch,
+      revision: a.revision,
+      assigned_at: tx.now,
+      started_at: null,
+      finished_at: null,
+      result: null,
+      summary: "",
+      stop_reason: null,
+    })
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  tx.event(
+    "build.assigned",
+    { build: id, builder: a.builder, number, request: a.requestId, worker: a.worker },
+    { builder: a.builder, project: a.project },
+  );
+  tx.ring(`builds:${a.masterId}`);
+  return id;
+}
+
+export interface BuildKey {
+  id: number;
+  number: number;
+  builder: string;
+  project: string;
+  requestId: number;
+  buildsetId: number;
+}
+
+/** `assigned` becomes `running`. False if the build was ended meanwhile. */
+export async function startBuild(tx: Tx, build: BuildKey, worker: string): Promise<boolean> {
+  const row = await tx.db
+    .updateTable("builds")
+    .set({ state: "running", started_at: tx.now })
+    .where("id", "=", build.id)
+    .where("state", "=", "assigned")
+    .returning("id")
+    .executeTakeFirst();
+  if (!row) return false;
+  tx.event("build.started", { build: build.id, builder: build.builder, number: build.number, worker }, scope(build));
+  return true;
+}
+
+export async function startStep(
+  tx: Tx,
+  build: BuildKey,
+  step: { step: number; name: string; kind: string },
+): Promise<void> {
+  await tx.db
+    .insertInto("steps")
+    .values({ build_id: build.id, ...step, started_at: tx.now, finished_at: null, result: null, summary: "", error: null })
+    .execute();
+  tx.event("step.started", { build: build.id, builder: build.builder, number: build.number, step: step.step, name: step.name }, scope(build));
+}
+
+export async function finishStep(
+  tx: Tx,
+  build: BuildKey,
+  step: { step: number; name: string; result: Result; summary: string; error: Json },
+): Promise<void> {
+  await tx.db
+    .updateTable("steps")
+    .set({
+      finished_at: tx.now,
+      result: step.result,
+      summary: step.summary,
+      error: step.error === null ? null : JSON.stringify(step.error),
+    })
+    .where("build_id", "=", build.id)
+    .where("step", "=", step.step)
+    .execute();
+  tx.event(
+    "step.finished",
+    { build: build.id, builder: build.builder, number: build.number, step: step.step, name: step.name, result: step.result, summary: step.summary },
+    scope(build),
+  );
+}
+
+/**
+ * Ends a build. With `retry` its request waits again, not before `notBefore`; with every other
+ * result the request ends with it. False if the build had ended already.
+ */
+export async function finishBuild(
+  tx: Tx,
+  build: BuildKey,
+  result: Result,
+  summary: string,
+  notBefore = 0,
+): Promise<boolean> {
+  const row = await tx.db
+    .updateTable("builds")
+    .set({ state: "finished", finished_at: tx.now, result, summary })
+    .where("id", "=", build.id)
+    .where("state", "!=", "finished")
+    .returning(["worker", "stop_reason"])
+    .executeTakeFirst();
+  if (!row) return false;
+  tx.event(
+    "build.finished",
+    { build: build.id, builder: build.builder, number: build.number, request: build.requestId, buildset: build.buildsetId, worker: row.worker, result, summary },
+    scope(build),
+  );
+  const request = { id: build.requestId, buildsetId: build.buildsetId, builder: build.builder, project: build.project };
+  if (result !== "retry") await finishRequest(tx, request, result);
+  else if (row.stop_reason !== null) await finishRequest(tx, request, "cancelled");
+  else {
+    await tx.db
+      .updateTable("build_requests")
+      .set((eb) => ({ state: "pending", claimed_at: null, retries: eb("retries", "+", 1), not_before: notBefore }))
+      .where("id", "=", build.requestId)
+      .where("state", "=", "claimed")
+      .execute();
+    tx.event("request.retried", { request: build.requestId, buildset: build.buildsetId, builder: build.builder }, scope(build));
+  }
+  tx.ring("requests");
+  return true;
+}
+
+export interface UnfinishedBuild extends BuildKey {
+  worker: string;
+  slot: number;
+  fence: number;
+  state: string;
+  stopReason: string | null;
+  generation: number | null;
+  request: Pick<Row<"build_requests">, "submitted_at" | "retries" | "priority">;
+  buildset: { scheduler: string | null; reason: string; owner: string | null; properties: Record<string, Json> };
+}
+
+/** A master's builds that have not ended, oldest first. */
+export async function unfinishedBuilds(store: Store, masterId: number, limit = 1_000): Promise<UnfinishedBuild[]> {
+  const rows = await store.read
+    .selectFrom("builds as b")
+    .innerJoin("builders as n", "n.id", "b.builder_id")
+    .innerJoin("build_requests as r", "r.id", "b.request_id")
+    .innerJoin("buildsets as s", "s.id", "b.buildset_id")
+    .select([
+      "b.id",
+      "b.number",
+      "b.worker",
+      "b.slot",
+      "b.fence",
+      "b.state",
+      "b.stop_reason",
+      "b.generation",
+      "b.request_id",
+      "b.buildset_id",
+      "n.name",
+      "n.project",
+      "r.submitted_at",
+      "r.retries",
+      "r.priority",
+      "s.scheduler",
+      "s.reason",
+      "s.owner",
+      "s.properties",
+    ])
+    .where("b.state", "in", ["assigned", "running"])
+    .where("b.master_id", "=", masterId)
+    .orderBy("b.id")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    number: row.number,
+    builder: row.name,
+    project: row.project,
+    requestId: row.request_id,
+    buildsetId: row.buildset_id,
+    worker: row.worker,
+    slot: row.slot,
+    fence: row.fence,
+    state: row.state,
+    stopReason: row.stop_reason,
+    generation: row.generation,
+    request: { submitted_at: row.submitted_at, retries: row.retries, priority: row.priority },
+    buildset: {
+      scheduler: row.scheduler,
+      reason: row.reason,
+      owner: row.owner,
+      properties: JSON.parse(row.properties),
+    },
+  }));
+}
+
+/**
+ * Ends what a master of an older fence was building as `retry`, under a newer fence of its lease.
+ * Returns those builds; call it again until there are none.
+ */
+export async function endLostBuilds(store: Store, masterId: number, lease: HeldLease): Promise<BuildKey[]> {
+  const lost = (await unfinishedBuilds(store, masterId, 50)).filter((build) => build.fence < lease.fence);
+  if (lost.length === 0) return [];
+  return store.write(async (tx) => {
+    await tx.requireLease(lease);
+    const ended: BuildKey[] = [];
+    for (const build of lost) {
+      const steps = await tx.db
+        .updateTable("steps")
+        .set({ finished_at: tx.now, result: "retry", summary: "interrupted: the master was lost" })
+        .where("build_id", "=", build.id)
+        .where("finished_at", "is", null)
+        .returning(["step", "name"])
+        .execute();
+      for (const { step, name } of steps) {
+        tx.event(
+          "step.finished",
+          { build: build.id, builder: build.builder, number: build.number, step, name, result: "retry", summary: "interrupted: the master was lost" },
+          scope(build),
+        );
+      }
+      await tx.db
+        .updateTable("step_calls")
+        .set({ finished_at: tx.now, outcome: JSON.stringify({ lost: true }) })
+        .where("build_id", "=", build.id)
+        .where("finished_at", "is", null)
+        .execute();
+      if (await finishBuild(tx, build, "retry", "the master was lost while it built")) ended.push(build);
+    }
+    return ended;
+  });
+}
+
+/** Average time of the last successful builds of a builder, or `undefined`. */
+export async function usualDuration(store: Store, builder: string): Promise<number | undefined> {
+  const { rows } = await sql<{ mean: number | null }>`
+    select avg(finished_at - started_at) as mean from (
+      select b.finished_at, b.started_at from builds b
+      where b.builder_id = (select id from builders where name = ${builder}) and b.result in ('success', 'warnings')
+      order by b.id desc limit 5) recent`.execute(store.read);
+  const mean = rows[0]?.mean;
+  return mean === null || mean === undefined ? undefined : Number(mean);
+}
+
+function scope(build: BuildKey) {
+  return { builder: build.builder, project: build.project };
+}

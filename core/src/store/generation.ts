@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto";
+import type { Store } from "./store.ts";
+
+export interface BuilderFacts {
+  name: string;
+  project: string;
+  tags: readonly string[];
+  description: string;
+}
+
+/**
+ * Writes down what a configuration is and which builders it has. Builders that are gone stay for
+ * their history and are no longer configured. Returns the generation's id.
+ */
+export async function recordGeneration(
+  store: Store,
+  masterId: number,
+  shown: string,
+  builders: readonly BuilderFacts[],
+): Promise<number> {
+  const hash = createHash("sha256").update(shown).digest("hex");
+  return store.write(async (tx) => {
+    const names = builders.map((builder) => builder.name);
+    await tx.db
+      .updateTable("builders")
+      .set({ configured: 0 })
+      .where("configured", "=", 1)
+      .$if(names.length > 0, (query) => query.where("name", "not in", names))
+      .execute();
+    for (const builder of builders) {
+      const facts = {
+        project: builder.project,
+        tags: JSON.stringify(builder.tags),
+        description: builder.description,
+        configured: 1,
+      };
+      await tx.db
+        .insertInto("builders")
+        .values({ name: builder.name, ...facts, paused: 0, next_number: 1 })
+        .onConflict((conflict) => conflict.column("name").doUpdateSet(facts))
+        .execute();
+    }
+    const last = await tx.db
+      .selectFrom("config_generations")
+      .select(["id", "hash"])
+      .orderBy("id", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    if (last?.hash === hash) return last.id;
+    const { id } = await tx.db
+      .insertInto("config_generations")
+      .values({ hash, shown, loaded_at: tx.now, master_id: masterId })
+      .returning("id")
+      .executeTakeFirstOrThrow();
+    tx.event("config.loaded", { generation: id, hash });
+    return id;
+  });
+}

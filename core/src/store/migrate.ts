@@ -1,0 +1,35 @@
+import { MikroORM } from "@mikro-orm/core";
+import { Migrator } from "@mikro-orm/migrations";
+import type { OrmOptions } from "../interfaces/database.ts";
+import { ENTITIES } from "./entities.ts";
+import { Tables } from "./migrations/0001-tables.ts";
+
+/** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
+export async function runMigrations(options: OrmOptions): Promise<void> {
+  await using orm = await open(options);
+  await orm.value.migrator.up();
+}
+
+/** SQL that would be needed to bring the tables to what the entities say; "" when they agree. */
+export async function schemaDifference(options: OrmOptions): Promise<string> {
+  await using orm = await open(options);
+  const sql: string = await orm.value.schema.getUpdateSchemaSQL({ wrap: false });
+  return sql.trim();
+}
+
+async function open(options: OrmOptions) {
+  // biome-ignore lint/suspicious/noExplicitAny: the migrator and schema generator depend on the driver.
+  const value: any = await MikroORM.init({
+    ...options,
+    entities: [...ENTITIES],
+    extensions: [Migrator],
+    logger: () => undefined,
+    migrations: {
+      migrationsList: [{ name: "0001-tables", class: Tables }],
+      snapshot: false,
+      transactional: true,
+    },
+    // biome-ignore lint/suspicious/noExplicitAny: see above.
+  } as any);
+  return { value, [Symbol.asyncDispose]: () => value.close(true) as Promise<void> };
+}
