@@ -1,0 +1,150 @@
+import type { IncomingMessage } from "node:http";
+import { type Api, type BelfryError, type Caller, TOKENS } from "belfry";
+import type { DependencyContainer } from "tsyringe";
+import { type BodyLimits, readBody } from "./body.ts";
+import { faults, withStatus } from "./errors.ts";
+import type { HttpContext, HttpServer, Mount, Upgrade } from "./http-server.ts";
+import { Running } from "./running.ts";
+
+const PATH = /^\/(?:[A-Za-z0-9._~!$&'()+,;=:@%-]+(?:\/[A-Za-z0-9._~!$&'()+,;=:@%-]+)*)?$/;
+const DEFAULT_LIMITS: BodyLimits = { limit: 1_048_576, timeout: 10_000 };
+
+/** What is mounted at a path. */
+export interface Mounted {
+  readonly path: string;
+  /** Whether all paths below it are its own, too. */
+  readonly below: boolean;
+  readonly mount: Mount;
+  /** For the header `Allow`. */
+  readonly allow: readonly string[];
+  readonly running: Running;
+  leaving: Promise<void> | undefined;
+}
+
+/** A server that listens, as far as the mounts must know it. */
+export interface Listener {
+  readonly url: string;
+  readonly grace: number;
+}
+
+/**
+ * What is mounted where. Lives as long as the master, so that plugins can mount whether the server
+ * has started already or not.
+ */
+export class Mounts implements HttpServer {
+  readonly #container: DependencyContainer;
+  readonly #exact = new Map<string, Mounted>();
+  readonly #below = new Map<string, Mounted>();
+  readonly #upgrades = new Map<string, (upgrade: Upgrade) => void>();
+  readonly #listeners = new Set<Listener>();
+  readonly #limits = new WeakMap<IncomingMessage, BodyLimits>();
+  #api: Api | undefined;
+
+  constructor(container: DependencyContainer) {
+    this.#container = container;
+  }
+
+  get url(): string | undefined {
+    for (const { url } of this.#listeners) return url;
+    return undefined;
+  }
+
+  mount(path: string, mount: Mount): () => Promise<void> {
+    const below = path.endsWith("/*");
+    const base = below ? path.slice(0, -2) || "/" : path;
+    if (!PATH.test(base)) throw faults.pathInvalid(path);
+    const paths = below ? this.#below : this.#exact;
+    const other = paths.get(base);
+    if (other !== undefined) throw faults.pathTaken(path, other.mount.title);
+    const mounted: Mounted = {
+      path,
+      below,
+      mount,
+      allow: allowed(mount.methods),
+      running: new Running(),
+      leaving: undefined,
+    };
+    paths.set(base, mounted);
+    return () => {
+      mounted.leaving ??= this.#leave(mounted).finally(() => {
+        paths.delete(base);
+      });
+      return mounted.leaving;
+    };
+  }
+
+  onUpgrade(path: string, handler: (upgrade: Upgrade) => void): () => void {
+    if (!PATH.test(path)) throw faults.pathInvalid(path);
+    if (this.#upgrades.has(path)) throw faults.pathTaken(path, "another handler of upgrades");
+    this.#upgrades.set(path, handler);
+    return () => {
+      if (this.#upgrades.get(path) === handler) this.#upgrades.delete(path);
+    };
+  }
+
+  caller(ctx: Pick<HttpContext, "req">): Promise<Caller> {
+    const header = ctx.req.headers.authorization;
+    this.#api ??= this.#container.resolve(TOKENS.api);
+    if (header === undefined) return Promise.resolve(this.#api.anonymous());
+    return this.#authenticate(this.#api, header);
+  }
+
+  body(ctx: Pick<HttpContext, "req" | "res">, limit?: number): Promise<Buffer> {
+    const limits = this.#limits.get(ctx.req) ?? DEFAULT_LIMITS;
+    return readBody(ctx.req, ctx.res, limit === undefined ? limits : { ...limits, limit });
+  }
+
+  withStatus(error: BelfryError, status: number): BelfryError {
+    return withStatus(error, status);
+  }
+
+  /** All mounts, in order of path. */
+  list(): Mounted[] {
+    return [...this.#exact.values(), ...this.#below.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  /** Who answers at a path: who has exactly this one, or else the nearest above it. */
+  at(path: string): Mounted | undefined {
+    const exact = this.#exact.get(path);
+    if (exact !== undefined || this.#below.size === 0) return exact;
+    for (let base = path; base !== ""; base = base.slice(0, base.lastIndexOf("/"))) {
+      const below = this.#below.get(base);
+      if (below !== undefined) return below;
+    }
+    return this.#below.get("/");
+  }
+
+  upgradeAt(path: string): ((upgrade: Upgrade) => void) | undefined {
+    return this.#upgrades.get(path);
+  }
+
+  /** The limits of the server that a request came to. */
+  limit(req: IncomingMessage, limits: BodyLimits): void {
+    this.#limits.set(req, limits);
+  }
+
+  /** Says that a server listens; returns how to say that it does no more. */
+  attach(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #leave(mounted: Mounted): Promise<void> {
+    const grace = Math.max(0, ...[...this.#listeners].map((listener) => listener.grace));
+    await mounted.running.drain(grace, faults.stopping());
+  }
+
+  async #authenticate(api: Api, header: string): Promise<Caller> {
+    const token = /^bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(header)?.[1];
+    const caller = token === undefined ? undefined : await api.authenticate(token);
+    // Never anonymous instead: who shows a token means to be somebody.
+    if (caller === undefined) throw faults.tokenRefused();
+    return caller;
+  }
+}
+
+function allowed(methods: readonly string[] = ["GET"]): readonly string[] {
+  const all = new Set(methods.map((method) => method.toUpperCase()));
+  if (all.has("GET")) all.add("HEAD");
+  return [...all];
+}

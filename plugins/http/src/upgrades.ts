@@ -1,0 +1,43 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { BelfryError, type Logger, messageOf } from "belfry";
+import { requestIdOf } from "./application.ts";
+import { faults } from "./errors.ts";
+import type { HostGuard } from "./host-guard.ts";
+import type { Mounts } from "./mounts.ts";
+import { rawRefusal } from "./refusal.ts";
+
+export interface UpgradeParts {
+  mounts: Mounts;
+  guard: HostGuard;
+  log: Logger;
+  proxy: boolean;
+  stopping(): boolean;
+}
+
+/** The listener for requests that ask to leave HTTP. */
+export function upgrades({ mounts, guard, log, proxy, stopping }: UpgradeParts) {
+  return (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const requestId = requestIdOf(req);
+    socket.on("error", (error) => log.debug({ requestId, error: error.message }, "an upgraded connection failed"));
+    try {
+      if (stopping()) throw faults.stopping();
+      const path = (req.url ?? "").split("?", 1)[0] ?? "";
+      const forwarded = proxy
+        ? String(req.headers["x-forwarded-host"] ?? "")
+            .split(",", 1)[0]
+            ?.trim()
+        : "";
+      guard.check(req, forwarded || (req.headers.host ?? ""));
+      const handler = mounts.upgradeAt(path);
+      if (handler === undefined) throw faults.pathUnknown(path);
+      handler({ req, socket, head, requestId, caller: () => mounts.caller({ req }) });
+    } catch (error) {
+      if (!BelfryError.is(error)) log.error({ requestId, error: messageOf(error) }, "an upgrade failed");
+      if (!socket.writable) return void socket.destroy();
+      socket.end(rawRefusal(BelfryError.is(error) ? error : faults.internal(requestId), requestId), () =>
+        socket.destroy(),
+      );
+    }
+  };
+}
