@@ -1,0 +1,149 @@
+import { BelfryError } from "belfry";
+
+/** Every way in which this package refuses. The README lists the same codes. */
+export const faults = {
+  repositoryInvalid: (why: string) =>
+    new BelfryError("BELFRY_GIT_REPOSITORY_INVALID", {
+      what: "The repository's address cannot be used.",
+      why,
+      fix: 'Give a path, "https://host/path", "ssh://host/path", "git://host/path", "file:///path" or "user@host:path".',
+    }),
+  missing: (where: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_MISSING",
+      {
+        what: `There is no git program on ${where}.`,
+        why: "Belfry runs the git that it finds in PATH and found none.",
+        fix: "Install git 2.30 or newer there, or correct PATH.",
+      },
+      options,
+    ),
+  unreachable: (repository: string, said: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_UNREACHABLE",
+      {
+        what: `The repository ${repository} cannot be reached.`,
+        why: `Git says: ${said}`,
+        fix: "Check the address, the network and whether the server is up; Belfry tries again by itself.",
+      },
+      options,
+    ),
+  auth: (repository: string, said: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_AUTH",
+      {
+        what: `The repository ${repository} does not let Belfry in.`,
+        why: `Git says: ${said}`,
+        fix: "Give git a credential that works without questions: a credential helper, an SSH key and a known host, or user and password in an https address.",
+      },
+      options,
+    ),
+  notARepository: (repository: string, said: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_NOT_A_REPOSITORY",
+      {
+        what: `There is no git repository at ${repository}.`,
+        why: `Git says: ${said}`,
+        fix: "Correct the address. A path is looked for on the machine that runs git: the master for a poller, the worker for a checkout.",
+      },
+      options,
+    ),
+  owner: (repository: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_OWNER",
+      {
+        what: `Git does not trust the repository ${repository}.`,
+        why: "Its files belong to another user than the one that runs git.",
+        fix: 'Run "git config --global --add safe.directory <path>" as that user, or set `trusted: true` if you trust what is in that folder.',
+      },
+      options,
+    ),
+  protocol: (repository: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_PROTOCOL",
+      {
+        what: `The repository ${repository} wants a protocol that Belfry does not use.`,
+        why: "Only file, git, http, https and ssh are allowed; the address, a redirect or a rule of git's configuration leads to another one.",
+        fix: "Use an address of one of these protocols.",
+      },
+      options,
+    ),
+  diskFull: (where: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_DISK_FULL",
+      {
+        what: `Git could not write on ${where}.`,
+        why: "The disk is full.",
+        fix: "Make room; Belfry goes on by itself.",
+      },
+      options,
+    ),
+  timeout: (repository: string, seconds: number, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_TIMEOUT",
+      {
+        what: `Git did not finish with ${repository}.`,
+        why: `A single git command took longer than ${seconds} seconds.`,
+        fix: "Check the server, or raise `timeout` of this checkout.",
+      },
+      options,
+    ),
+  failed: (repository: string, said: string, options?: { cause?: unknown }) =>
+    new BelfryError(
+      "BELFRY_GIT_FAILED",
+      {
+        what: `Git failed on ${repository}.`,
+        why: `It says: ${said}`,
+        fix: "Try the same by hand as the user that Belfry runs as.",
+      },
+      options,
+    ),
+  tooManyBranches: (repository: string, limit: number) =>
+    new BelfryError("BELFRY_GIT_TOO_MANY_BRANCHES", {
+      what: `Too many branches of ${repository} match.`,
+      why: `A poller watches at most ${limit}.`,
+      fix: "Make the patterns in `branches` narrower.",
+    }),
+  stateUnreadable: (repository: string) =>
+    new BelfryError("BELFRY_GIT_STATE_UNREADABLE", {
+      what: `What the poller of ${repository} remembers cannot be read.`,
+      why: "It was written by another version of this plugin, or by something else.",
+      fix: "Install the version that wrote it, or give the source a new name to start afresh.",
+    }),
+  noSource: (codebase: string) =>
+    new BelfryError("BELFRY_GIT_NO_SOURCE", {
+      what: "The checkout does not know which repository to take.",
+      why: `The build has no source stamp of codebase "${codebase}" with a repository, and the step names none.`,
+      fix: "Give the step a `repository`, or correct its `codebase`.",
+    }),
+  branchUnknown: (repository: string, branch: string) =>
+    new BelfryError(
+      "BELFRY_GIT_BRANCH_UNKNOWN",
+      {
+        what: `${repository} has no branch ${JSON.stringify(branch)}.`,
+        why: "It was deleted, or never was there.",
+        fix: "Build a branch that exists.",
+      },
+      { result: "failure" },
+    ),
+  revisionUnknown: (repository: string, revision: string) =>
+    new BelfryError(
+      "BELFRY_GIT_REVISION_UNKNOWN",
+      {
+        what: `${repository} has no revision ${JSON.stringify(revision)}.`,
+        why: "No commit of that name is reachable from its branches and tags, and the server does not give it out by itself.",
+        fix: "Build a revision that exists. If it was there before, its branch was rewritten or deleted.",
+      },
+      { result: "failure" },
+    ),
+  patchFailed: (said: string) =>
+    new BelfryError(
+      "BELFRY_GIT_PATCH_FAILED",
+      {
+        what: "The patch of this build does not apply.",
+        why: `Git says: ${said}`,
+        fix: "Make the patch against the revision that is built.",
+      },
+      { result: "failure" },
+    ),
+};
