@@ -40,6 +40,7 @@ export async function packages(): Promise<Package[]> {
 }
 
 async function foldersIn(folder: string): Promise<string[]> {
+  if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { withFileTypes: true });
   return entries
     .filter((entry) => entry.isDirectory())

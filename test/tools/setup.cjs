@@ -105,7 +105,7 @@ const hash = lockHash();
 if (stamp() !== hash) {
   if (!installedMatches()) {
     console.error("Installing what is missing (npm ci); this is done once for each lockfile …");
-    npm(["ci", "--no-audit", "--no-fund"]);
+    npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   }
   fs.writeFileSync(stampFile, `${hash}\n`);
 }
