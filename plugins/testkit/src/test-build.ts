@@ -1,0 +1,326 @@
+import { constants } from "node:fs";
+import * as fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { TextDecoder } from "node:util";
+import {
+  type BuildInfo,
+  type BuildStep,
+  type Clock,
+  type Json,
+  type LogChannel,
+  type Properties,
+  type Property,
+  type Rendered,
+  render,
+  type StepCommand,
+  type StepCommandResult,
+  type StepContext,
+  type StepLog,
+  type StepResult,
+  type StepWorker,
+} from "belfry";
+import { systemClock } from "./system-clock.ts";
+import { runTestCommand } from "./test-command.ts";
+
+export interface TestBuildOptions {
+  /** Files of the build's folder when it starts, by path. */
+  files?: Record<string, string | Uint8Array>;
+  properties?: Record<string, Json>;
+  secrets?: Record<string, string>;
+  build?: Partial<BuildInfo>;
+  clock?: Clock;
+  /** How `ctx.worker.run` ends when the build is stopped; a step has to bear both. Default "resolves". */
+  stoppedCommand?: "resolves" | "rejects";
+}
+
+/**
+ * One build without a master, for testing steps: real commands and real files in a temporary folder
+ * on this machine, logs and properties in memory. Close it, or declare it with `await using`.
+ */
+export interface TestBuild extends AsyncDisposable {
+  /** The build's folder. */
+  readonly folder: string;
+  readonly info: BuildInfo;
+  readonly properties: Properties;
+  /** What the step wrote, by name of the log, with secrets masked. Headers are in it. */
+  readonly logs: ReadonlyMap<string, string>;
+  /** What the step said about its progress. */
+  readonly progress: readonly string[];
+  /** Calls of the worker, as `"run"`, `"stat"` and so on, in the order in which they began. */
+  readonly calls: readonly string[];
+  /** Worker calls and log writes that have begun and not ended. */
+  readonly pending: number;
+  /** Uses of a context after its `run` had settled. */
+  readonly lateUses: readonly string[];
+  /** Runs a step in this build. Rejects with what the step throws. */
+  run(step: BuildStep, options?: TestRunOptions): Promise<StepResult>;
+  close(): Promise<void>;
+}
+
+export interface TestRunOptions {
+  signal?: AbortSignal;
+  /** Is told of each worker call before it begins. */
+  onCall?(name: string): void;
+}
+
+export async function testBuild(options: TestBuildOptions = {}): Promise<TestBuild> {
+  const folder = await fs.realpath(await fs.mkdtemp(join(tmpdir(), "belfry-build-")));
+  const build = new LocalTestBuild(folder, options);
+  try {
+    for (const [path, data] of Object.entries(options.files ?? {})) await writeFile(join(folder, path), data);
+  } catch (error) {
+    await build.close();
+    throw error;
+  }
+  return build;
+}
+
+class LocalTestBuild implements TestBuild {
+  readonly folder: string;
+  readonly info: BuildInfo;
+  readonly properties: TestProperties;
+  readonly progress: string[] = [];
+  readonly calls: string[] = [];
+  readonly lateUses: string[] = [];
+  pending = 0;
+  readonly #options: TestBuildOptions;
+  readonly #written = new Map<string, string>();
+  readonly #asked = new Set<string>();
+
+  constructor(folder: string, options: TestBuildOptions) {
+    this.folder = folder;
+    this.#options = options;
+    this.info = { ...plainBuild, ...options.build };
+    this.properties = new TestProperties(options.properties ?? {});
+  }
+
+  get logs(): ReadonlyMap<string, string> {
+    return new Map([...this.#written].map(([name, text]) => [name, this.#mask(text)]));
+  }
+
+  async run(
+    step: BuildStep,
+    { signal = new AbortController().signal, onCall }: TestRunOptions = {},
+  ): Promise<StepResult> {
+    let over = false;
+    const use = (what: string) => {
+      if (over) this.lateUses.push(what);
+    };
+    const busy = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+      use(what);
+      this.pending += 1;
+      try {
+        return await work();
+      } finally {
+        this.pending -= 1;
+      }
+    };
+    const call = <T>(name: string, work: () => Promise<T>): Promise<T> =>
+      busy(`worker.${name}`, () => {
+        this.calls.push(name);
+        onCall?.(name);
+        if (name !== "run") signal.throwIfAborted();
+        return work();
+      });
+    const log = (name: string): StepLog => {
+      use(`log(${name})`);
+      if (!this.#written.has(name)) this.#written.set(name, "");
+      const decoders = new Map<LogChannel, TextDecoder>();
+      return {
+        name,
+        write: (data, channel = "stdout") =>
+          busy(`log(${name}).write`, async () => {
+            await new Promise((resume) => setImmediate(resume));
+            const decoder = decoders.get(channel) ?? new TextDecoder();
+            decoders.set(channel, decoder);
+            const text = typeof data === "string" ? data : decoder.decode(data, { stream: true });
+            this.#written.set(name, (this.#written.get(name) ?? "") + text);
+          }),
+      };
+    };
+    const secret = async (name: string) => {
+      const value = this.#options.secrets?.[name];
+      if (value === undefined) throw new Error(`the test build has no secret "${name}"`);
+      this.#asked.add(value);
+      return value;
+    };
+    const path = (given: string) => resolve(this.folder, given);
+    const worker: StepWorker = {
+      name: this.info.worker,
+      folder: this.folder,
+      run: (command) => call("run", () => this.#command(command, signal, log)),
+      stat: (given) => call("stat", () => statFile(path(given))),
+      exists: (given) =>
+        call("exists", () =>
+          fs.lstat(path(given)).then(
+            () => true,
+            () => false,
+          ),
+        ),
+      readFile: (given, how) => call("readFile", () => readFile(path(given), how?.maxBytes)),
+      readText: (given, how) =>
+        call("readText", async () => (await readFile(path(given), how?.maxBytes)).toString("utf8")),
+      writeFile: (given, data, how) => call("writeFile", () => writeFile(path(given), data, how?.executable)),
+      mkdir: (given) => call("mkdir", async () => void (await fs.mkdir(path(given), { recursive: true }))),
+      remove: (given) => call("remove", () => fs.rm(path(given), { recursive: true, force: true })),
+      copy: (from, to) => call("copy", () => fs.cp(path(from), path(to), { recursive: true, force: true })),
+      list: (given) => call("list", () => listFolder(path(given))),
+    };
+    const ctx: StepContext = {
+      build: this.info,
+      properties: this.properties,
+      worker,
+      clock: this.#options.clock ?? systemClock,
+      signal,
+      log,
+      render: <T>(value: T): Promise<Rendered<T>> => {
+        use("render");
+        return render(value, { build: this.info, properties: this.properties, secret });
+      },
+      secret: (name) => {
+        use(`secret(${name})`);
+        return secret(name);
+      },
+      progress: (summary) => {
+        use("progress");
+        this.progress.push(summary);
+      },
+    };
+    this.properties.writer = step.name;
+    try {
+      return await step.run(ctx);
+    } finally {
+      over = true;
+    }
+  }
+
+  async #command(
+    command: StepCommand,
+    signal: AbortSignal,
+    log: (name: string) => StepLog,
+  ): Promise<StepCommandResult> {
+    const out = command.log === null ? undefined : log(command.log ?? "stdio");
+    const shown = typeof command.command === "string" ? command.command : command.command.join(" ");
+    await out?.write(`$ ${shown}\n`, "header");
+    const kept = { stdout: new Capture(command.capture ?? 0), stderr: new Capture(command.capture ?? 0) };
+    const result = await runTestCommand(this.folder, command, signal, async (channel, data) => {
+      kept[channel].add(data);
+      await out?.write(data, channel);
+    });
+    await out?.write(`${result.killed ?? result.signal ?? `exit code ${result.code}`}\n`, "header");
+    if (result.killed === "cancelled" && this.#options.stoppedCommand === "rejects") throw signal.reason;
+    return { ...result, stdout: kept.stdout.text, stderr: kept.stderr.text };
+  }
+
+  #mask(text: string): string {
+    let masked = text;
+    for (const value of this.#asked) if (value !== "") masked = masked.replaceAll(value, "********");
+    return masked;
+  }
+
+  async close(): Promise<void> {
+    await fs.rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+class TestProperties implements Properties {
+  writer = "test";
+  readonly #values = new Map<string, Property>();
+
+  constructor(values: Record<string, Json>) {
+    for (const [name, value] of Object.entries(values)) this.#values.set(name, { value, source: "test" });
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  get(name: string): Json | undefined {
+    return this.#values.get(name)?.value;
+  }
+
+  source(name: string): string | undefined {
+    return this.#values.get(name)?.source;
+  }
+
+  set(name: string, value: Json, source = this.writer): void {
+    this.#values.set(name, { value: JSON.parse(JSON.stringify(value)), source });
+  }
+
+  all(): Record<string, Property> {
+    return Object.fromEntries(this.#values);
+  }
+}
+
+/** Keeps the first bytes of a stream. */
+class Capture {
+  readonly #limit: number;
+  readonly #pieces: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(data: Uint8Array): void {
+    const piece = data.subarray(0, this.#limit - this.#size);
+    if (piece.length === 0) return;
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#pieces).toString("utf8");
+  }
+}
+
+const plainBuild: BuildInfo = {
+  id: 1,
+  number: 1,
+  builder: "test",
+  worker: "test",
+  requestId: 1,
+  buildsetId: 1,
+  reason: "a test",
+  sourceStamps: [],
+  owners: [],
+  result: "success",
+};
+
+async function writeFile(path: string, data: string | Uint8Array, executable = false): Promise<void> {
+  await fs.mkdir(dirname(path), { recursive: true });
+  await fs.writeFile(path, data);
+  await fs.chmod(path, executable ? 0o755 : 0o644);
+}
+
+async function readFile(path: string, maxBytes = 16 * 1024 * 1024): Promise<Buffer> {
+  const { size } = await fs.stat(path);
+  if (size > maxBytes) throw Object.assign(new Error(`EFBIG: file too large, read '${path}'`), { code: "EFBIG" });
+  return fs.readFile(path);
+}
+
+async function statFile(path: string): ReturnType<StepWorker["stat"]> {
+  const found = await fs.lstat(path);
+  return {
+    type: typeOf(found),
+    size: found.size,
+    modified: found.mtimeMs,
+    executable: (found.mode & constants.S_IXUSR) !== 0,
+  };
+}
+
+async function listFolder(path: string): ReturnType<StepWorker["list"]> {
+  const entries = await fs.readdir(path, { withFileTypes: true });
+  return entries.map((entry) => ({ name: entry.name, type: typeOf(entry) }));
+}
+
+function typeOf(entry: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean }) {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "folder";
+  return entry.isSymbolicLink() ? "link" : "other";
+}
