@@ -1,0 +1,96 @@
+import { SqliteDriver } from "@mikro-orm/sqlite";
+import type { DatabaseConnection, Dialect, Doorbell, OrmOptions } from "belfry";
+import { Checkpointer } from "./checkpointer.ts";
+import { type AnyKysely, kyselyOver } from "./direct-executor.ts";
+import { faults } from "./errors.ts";
+import { isConnectionLost, isUniqueViolation } from "./failures.ts";
+import { MemoryDoorbell } from "./memory-doorbell.ts";
+import { ormDialect } from "./orm-dialect.ts";
+import { Reader } from "./reader.ts";
+import type { Session } from "./session.ts";
+import { WalSync } from "./wal-sync.ts";
+import { WriteQueue } from "./write-queue.ts";
+
+const dialect: Dialect = {
+  name: "sqlite",
+  // SQLite's clock counts milliseconds; rounding undoes what the division by 1000 lost.
+  nowMillis: "cast(round(unixepoch('subsec') * 1000) as integer)",
+  lockForShare: "",
+  lockForUpdate: "",
+  isUniqueViolation,
+  isConnectionLost,
+};
+
+export interface ConnectionParts {
+  file: string;
+  reader: Session;
+  /** Absent in a process that only reads. */
+  writer: Session | undefined;
+  synchronous: "full" | "normal";
+  lockTimeout: number;
+  slowLimit: number;
+  note: (message: string) => void;
+}
+
+/** An open file: one connection that writes, one that reads, and threads for what takes long. */
+export class SqliteConnection implements DatabaseConnection {
+  readonly orm: OrmOptions;
+  readonly read: AnyKysely;
+  readonly dialect = dialect;
+  readonly #doorbell: MemoryDoorbell;
+  readonly #reader: Reader;
+  readonly #writer: Session | undefined;
+  readonly #queue: WriteQueue | undefined;
+  readonly #sync: WalSync;
+  readonly #checkpointer: Checkpointer | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ file, reader, writer, synchronous, lockTimeout, slowLimit, note }: ConnectionParts) {
+    this.#doorbell = new MemoryDoorbell(note);
+    this.#writer = writer;
+    this.#sync = new WalSync(file);
+    if (writer) {
+      const checkpointer = new Checkpointer(writer, file, note);
+      this.#checkpointer = checkpointer;
+      this.#queue = new WriteQueue(writer, {
+        file,
+        lockTimeout,
+        slowLimit,
+        flush: synchronous === "full" ? () => this.#sync.flush() : undefined,
+        committed: () => checkpointer.committed(),
+      });
+    }
+    this.#reader = new Reader(reader, { file, lockTimeout, flushing: () => this.#queue?.flushing });
+    this.read = kyselyOver(this.#reader);
+    this.orm = {
+      driver: SqliteDriver,
+      dbName: file,
+      driverOptions: ormDialect({ file, readOnly: !writer, timeout: lockTimeout }),
+    };
+  }
+
+  get doorbell(): Doorbell {
+    return this.#doorbell;
+  }
+
+  write<T>(work: (trx: AnyKysely) => Promise<T>): Promise<T> {
+    return this.#queue ? this.#queue.write(work) : Promise.reject(faults.readsOnly());
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#doorbell.close();
+    await this.#queue?.close();
+    await this.#sync.close();
+    const closeBoth = () => {
+      this.#reader.close();
+      this.#writer?.close();
+    };
+    if (this.#checkpointer) await this.#checkpointer.close(closeBoth);
+    else closeBoth();
+  }
+}
