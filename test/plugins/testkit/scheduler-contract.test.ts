@@ -26,7 +26,7 @@ async function broken(
 }
 
 /** Counts the changes that it saw, and builds each. */
-const good: Process = ({ changes, state }) => {
+const good = ({ changes, state }: SchedulerContext): SchedulerDecision => {
   const read = (state ?? { version: 1, seen: 0 }) as { version: number; seen: number };
   if (read.version !== 1) throw new Error("unknown state");
   return {
@@ -56,8 +56,8 @@ test("finds an answer that depends on something else than the question", async (
 });
 
 test("finds what JSON would lose", async () => {
-  const dated: Process = async (ctx) => ({
-    ...(await good(ctx)),
+  const dated: Process = (ctx) => ({
+    ...good(ctx),
     state: { version: 1, seen: 0, at: new Date(ctx.now) as never },
   });
   assert.ok((await broken(dated)).includes("remembers only what is in its state, and that survives JSON"));
