@@ -1,4 +1,4 @@
-import { type Api, BelfryError, type Caller, type Json } from "belfry";
+import { type Api, type ApiMethod, BelfryError, type Caller, type Json } from "belfry";
 import { type RpcError, rpcError } from "./error-codes.ts";
 import { faults } from "./errors.ts";
 import { jaysonServer } from "./jayson.ts";
@@ -36,13 +36,14 @@ export function dialectTwo(api: Api): Dialect {
     name: string;
   }
 
+  let methods = new Map<string, ApiMethod>();
+  const methodOf = (name: string): ApiMethod | undefined => {
+    if (!methods.has(name)) methods = new Map(api.methods().map((method) => [method.name, method]));
+    return methods.get(name);
+  };
+
   const call = async (params: unknown, { name, caller, signal }: Call): Promise<Json> => {
-    const byName = Array.isArray(params)
-      ? named(
-          api.methods().find((method) => method.name === name),
-          params,
-        )
-      : (params ?? {});
+    const byName = Array.isArray(params) ? named(methodOf(name), params) : (params ?? {});
     return api.call(name, byName, caller, signal);
   };
 

@@ -39,7 +39,7 @@ export const faults = {
   tooMany: (limit: number) =>
     new BelfryError("BELFRY_JSONRPC_TOO_MANY_VALUES", {
       what: "This request has too many parts.",
-      why: `At most ${limit} members, objects and arrays are read at once.`,
+      why: `At most ${limit} commas, colons, objects and arrays are read at once.`,
       fix: "Send less at once.",
     }),
   batchTooLong: (limit: number) =>

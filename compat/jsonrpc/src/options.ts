@@ -2,7 +2,7 @@ import { z } from "belfry";
 
 const count = z.int().positive();
 
-export const jsonrpcOptions = z.object({
+export const jsonrpcOptions = z.strictObject({
   path: z
     .string()
     .regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'expected a path such as "/rpc"')
@@ -10,7 +10,7 @@ export const jsonrpcOptions = z.object({
     .describe("path on the HTTP server"),
   bodyLimit: count.default(1_048_576).describe("largest body of a request, in bytes"),
   depthLimit: count.max(1_000).default(64).describe("how many objects and arrays may be inside one another"),
-  valueLimit: count.default(20_000).describe("how many members, objects and arrays a body may have in all"),
+  valueLimit: count.default(50_000).describe("how many commas, colons, objects and arrays a body may have in all"),
   batchLimit: count.default(100).describe("how many requests a batch may have"),
   batchConcurrency: count.max(100).default(8).describe("how many requests of a batch run at a time"),
   answerLimit: count.default(16_777_216).describe("after how many bytes of answers the rest of a batch is not run"),

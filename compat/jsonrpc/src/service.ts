@@ -52,10 +52,9 @@ export class JsonrpcService implements Service {
     const bytes = await http.body(ctx, this.#options.bodyLimit);
     const { requestId, signal } = ctx.state;
     const report = (error: unknown) => {
-      log.error(
-        { requestId, error: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
-        "a call failed",
-      );
+      const stack = error instanceof Error ? error.stack : undefined;
+      // What ends because its client has gone is nobody's fault.
+      if (!signal.aborted) log.error({ requestId, error: messageOf(error), stack }, "a call failed");
       return faults.internal(requestId);
     };
     const text = await answerBody(bytes, dialect, this.#limits, { caller, signal, report });

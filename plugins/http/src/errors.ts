@@ -82,7 +82,7 @@ export const faults = {
     new BelfryError("BELFRY_HTTP_TOKEN_REFUSED", {
       what: "The token of this request is not accepted.",
       why: "It is unknown, expired or revoked, or is not sent as `Authorization: Bearer belfry_...`.",
-      fix: "Make one with `belfry token` on the master's machine, or leave the header out to ask as anonymous.",
+      fix: "Make one with `belfry token add` on the master's machine, or leave the header out to ask as anonymous.",
     }),
   bodyTooLarge: (limit: number) =>
     new BelfryError("BELFRY_HTTP_BODY_TOO_LARGE", {
@@ -163,7 +163,16 @@ const STATUS = new Map<string, number>([
   ["BELFRY_HTTP_INTERNAL", 500],
   ["BELFRY_METHOD_UNKNOWN", 404],
   ["BELFRY_NOT_FOUND", 404],
+  ["BELFRY_BUILDER_UNKNOWN", 404],
   ["BELFRY_PARAMS_INVALID", 400],
+  ["BELFRY_CHANGE_INVALID", 400],
+  ["BELFRY_CURSOR_INVALID", 400],
+  ["BELFRY_POSITION_AHEAD", 400],
+  ["BELFRY_BUILD_ENDED", 409],
+  ["BELFRY_REQUEST_ENDED", 409],
+  ["BELFRY_SCHEDULER_CANNOT_FORCE", 409],
+  ["BELFRY_TOKEN_TWICE", 409],
+  ["BELFRY_ENGINE_ABSENT", 503],
   ["BELFRY_FORBIDDEN", 403],
 ]);
 

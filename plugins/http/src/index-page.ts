@@ -1,8 +1,6 @@
-import { createRequire } from "node:module";
+import { version } from "belfry";
 import type { HttpContext } from "./http-server.ts";
 import type { Mounts } from "./mounts.ts";
-
-const { version } = createRequire(import.meta.url)("belfry/package.json") as { version: string };
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const escaped = (text: string) => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");

@@ -2,7 +2,7 @@ import { duration, z } from "belfry";
 
 const bytes = z.int().positive();
 
-export const httpOptions = z.object({
+export const httpOptions = z.strictObject({
   host: z.string().min(1).max(255).default("127.0.0.1").describe("address to listen at"),
   port: z.int().min(0).max(65_535).default(8010).describe("port to listen at; 0 takes any free one"),
   trustedHosts: z
@@ -23,6 +23,7 @@ export const httpOptions = z.object({
   headerLimit: bytes.max(1_048_576).default(16_384).describe("largest head of a request, in bytes"),
   headersTimeout: duration.default(10_000).describe("time in which the head of a request has to arrive"),
   keepAliveTimeout: duration.default(60_000).describe("time for which an idle connection is kept"),
+  stallTimeout: duration.default(60_000).describe("time after which a client that does not take its answer is cut off"),
   maxConnections: z.int().positive().default(1_000).describe("connections at a time; further ones are closed"),
   grace: duration.default(5_000).describe("time that running requests get to end when the server stops"),
 });

@@ -76,7 +76,20 @@ async function listen(options: HttpOptions, mounts: Mounts, log: Logger, signal:
     answer(req, res);
   });
   server.on("upgrade", upgrades({ mounts, guard, log, proxy: options.proxy, stopping: () => stopped !== undefined }));
-  server.on("drop", () => log.warn({ connections: options.maxConnections }, "too many connections; one was closed"));
+  server.timeout = options.stallTimeout;
+  server.on("timeout", (socket) => {
+    const res = answers.get(socket);
+    // Silence is fine while a handler is thinking: long polls, event streams.
+    const thinking = res !== undefined && !res.writableEnded && res.writableLength === 0;
+    if (!thinking) socket.destroy();
+  });
+  let dropsTold = 0;
+  server.on("drop", () => {
+    const now = performance.now();
+    if (dropsTold > 0 && now - dropsTold < 60_000) return;
+    dropsTold = now;
+    log.warn({ connections: options.maxConnections }, "too many connections; further ones are closed");
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const begun =
       answers.get(socket as Socket)?.headersSent === true && answers.get(socket as Socket)?.writableFinished === false;

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BelfryError, type Logger, messageOf } from "belfry";
 import { requestIdOf } from "./application.ts";
@@ -19,6 +20,7 @@ export interface UpgradeParts {
 export function upgrades({ mounts, guard, log, proxy, stopping }: UpgradeParts) {
   return (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const requestId = requestIdOf(req);
+    if (socket instanceof Socket) socket.setTimeout(0);
     socket.on("error", (error) => log.debug({ requestId, error: error.message }, "an upgraded connection failed"));
     try {
       if (stopping()) throw faults.stopping();

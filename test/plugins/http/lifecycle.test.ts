@@ -253,6 +253,35 @@ test("more connections than allowed are closed, and the others go on", async () 
   await first.until(/ok\n[\s\S]*ok\n$/);
 });
 
+test("a client that does not take its answer is cut off, one that waits for it is not", async () => {
+  await using world = await serving({ stallTimeout: 100 });
+  const signals: AbortSignal[] = [];
+  world.server.mount("/large", {
+    title: "t",
+    describe: "d",
+    handler: (ctx) => {
+      signals.push(ctx.state.signal);
+      ctx.body = "x".repeat(50_000_000);
+    },
+  });
+  using stalled = new Line(world.port);
+  stalled.socket.pause();
+  stalled.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await eventually(() => signals[0]?.aborted === true);
+  const release = Promise.withResolvers<void>();
+  slow(world, release.promise);
+  using patient = new Line(world.port).send(get);
+  setTimeout(release.resolve, 400);
+  await patient.until(/done$/);
+});
+
+test("an idle connection is closed after its time", async () => {
+  await using world = await serving({ keepAliveTimeout: 50 });
+  using line = new Line(world.port).send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await line.until(/ok\n$/);
+  await line.closed;
+});
+
 test("wrong options are refused, each with its path", () => {
   const faultsOf = (options: object) =>
     http.definition.options.safeParse(options).error?.issues.map(({ path }) => path.join("."));
@@ -267,6 +296,7 @@ test("wrong options are refused, each with its path", () => {
     }),
     ["host", "port", "trustedHosts.0", "allowedOrigins.0", "bodyLimit", "grace"],
   );
+  assert.is(http.definition.options.safeParse({ prot: 80 }).success, false);
 });
 
 test.run();

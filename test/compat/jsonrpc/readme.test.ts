@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { jsonrpc } from "@belfry/jsonrpc";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { rpcError } from "../../../compat/jsonrpc/src/error-codes.ts";
+import { faults } from "../../../compat/jsonrpc/src/errors.ts";
+import { documented } from "../../plugins/http/documented.ts";
+import { fault } from "../../plugins/http/world.ts";
+
+const test = suite("@belfry/jsonrpc's README");
+
+const readme = new URL("../../../compat/jsonrpc/README.md", import.meta.url);
+
+test("lists every error, and no other", () => {
+  const codes = Object.values(faults).map((make) => (make as (...args: unknown[]) => { code: string })("x", "y").code);
+  assert.equal(documented(readme, /^\| `(BELFRY_\w+)`/), codes.sort());
+});
+
+test("lists every option, and no other", () => {
+  assert.equal(documented(readme, /^\| `([a-z]\w+)`/), Object.keys(jsonrpc.definition.options.shape).sort());
+});
+
+test("gives every error the number that is sent", () => {
+  const rows = readFileSync(readme, "utf8").matchAll(/^\| (-32\d{3}) \| (.*) \|$/gm);
+  const pairs = [...rows].flatMap(([, number, cell]) =>
+    [...(cell ?? "").matchAll(/`(BELFRY_\w+)`/g)].map(([, code]) => [code ?? "", Number(number)] as const),
+  );
+  assert.ok(pairs.length > 20);
+  for (const [code, number] of pairs) assert.is(rpcError(fault(code, "x")).code, number, code);
+  const own = Object.values(faults).map((make) => (make as (...args: unknown[]) => { code: string })("x", "y").code);
+  const numbered = new Set(pairs.map(([code]) => code));
+  assert.equal(
+    own.filter((code) => !numbered.has(code)),
+    ["BELFRY_JSONRPC_NO_HTTP"],
+  );
+});
+
+test.run();
