@@ -56,7 +56,9 @@ export class MemoryLogStore implements LogStore {
         add(segment, channel, copy, time, this.#fault);
         return undefined;
       },
-      flush: async () => {},
+      flush: async () => {
+        if (this.#fault !== "grows lines") segment.open.clear();
+      },
       finish,
     };
   }
@@ -69,11 +71,10 @@ export class MemoryLogStore implements LogStore {
       throw new BelfryError("BELFRY_LOG_NOT_FOUND", { what: "No log.", why: "None.", fix: "None." });
     }
     const lines = async (first: number, count: number) => {
-      const all = segments.flatMap((segment) => segment.lines);
-      const shown =
-        this.#fault === "hides unfinished"
-          ? all.filter((line) => !segments.some(({ open }) => open.get(line.channel) === line))
-          : all;
+      const ready = segments.filter(({ finished }) => finished || this.#fault !== "late lines");
+      const all = ready.flatMap((segment) => segment.lines);
+      const isOpen = (line: LogLine) => segments.some(({ open }) => open.get(line.channel) === line);
+      const shown = this.#fault === "shows unfinished" ? all : all.filter((line) => !isOpen(line));
       const start = this.#fault === "off by one" ? first + 1 : first;
       return shown.slice(start, start + count).map((line, i) => ({ ...line, number: start + i }));
     };
@@ -86,10 +87,7 @@ export class MemoryLogStore implements LogStore {
         let next = first;
         while (!signal?.aborted) {
           const { finished } = await info();
-          const all = await lines(next, Number.MAX_SAFE_INTEGER);
-          const whole = finished
-            ? all
-            : all.filter((line) => !segments.some(({ open }) => open.get(line.channel)?.data === line.data));
+          const whole = await lines(next, Number.MAX_SAFE_INTEGER);
           next += whole.length;
           if (whole.length > 0) yield whole;
           if (finished || fault === "follows once") return;
