@@ -2,6 +2,7 @@ import {
   duration,
   RESULTS,
   type Renderable,
+  type RenderContext,
   type Result,
   renders,
   type StepCommand,
@@ -14,7 +15,8 @@ import { faults } from "./errors.ts";
 import { asText, type Text, text } from "./text.ts";
 
 type Env = Record<string, Text | null>;
-type Environment = Env | Renderable<Record<string, string | null>> | ((...args: never[]) => unknown);
+type Variables = Record<string, string | null>;
+type Environment = Env | Renderable<Variables> | ((ctx: RenderContext) => Variables | Promise<Variables>);
 
 const time = duration.refine((millis) => millis > 0, "must be longer than nothing");
 
@@ -77,7 +79,7 @@ async function renderInput(ctx: StepContext, input: Text, step: string): Promise
   return rendered;
 }
 
-async function renderEnv(ctx: StepContext, env: Environment, step: string): Promise<Record<string, string | null>> {
+async function renderEnv(ctx: StepContext, env: Environment, step: string): Promise<Variables> {
   const computed: unknown = await ctx.render(env as unknown);
   if (typeof computed !== "object" || computed === null || Array.isArray(computed)) {
     throw faults.computedWrong(step, "env", "an object of variables", computed);
