@@ -273,8 +273,8 @@ test("a stopped build ends the command with all its children", async () => {
   const stop = new AbortController();
   const reason = new Error("stopped");
   const running = rejects(world.run(make({ command: "sleep 600 & echo $! > child; wait" }), { signal: stop.signal }));
-  await until(async () => /\d+\n/.test(await world_read(world.folder)), "the child's number");
-  const child = Number(await world_read(world.folder));
+  await until(async () => /\d+\n/.test(await childOf(world.folder)), "the child's number");
+  const child = Number(await childOf(world.folder));
   stop.abort(reason);
   assert.is(await running, reason);
   await until(() => !isAlive(child), "the end of the child");
@@ -294,7 +294,7 @@ runChecks(
   }),
 );
 
-async function world_read(folder: string): Promise<string> {
+async function childOf(folder: string): Promise<string> {
   const { readFile } = await import("node:fs/promises");
   return readFile(`${folder}/child`, "utf8").catch(() => "");
 }
