@@ -1,4 +1,5 @@
-import { type LogTotals } from "../interfaces/log-store.ts";
+import type { LogTotals } from "../interfaces/log-store.ts";
+import { BelfryError } from "../errors/belfry-error.ts";
 import { logFaults } from "./errors.ts";
 import { closeFile, openFile, readAt, statFile } from "./file-calls.ts";
 import {
@@ -39,6 +40,8 @@ export class Segment {
   /** -1 until the file is opened, and when it is closed. */
   fd = -1;
   inode = 0;
+  /** At the last look, the file had no name any more: it was replaced (packed by another process) or removed. */
+  nameless = false;
   /** Where each frame begins in the file. */
   readonly starts: number[] = [];
   /** The number, within the segment, of each frame's first line. */
@@ -76,10 +79,6 @@ export class Segment {
 
   get totals(): LogTotals {
     return { lines: this.lines, bytes: this.bytes, truncated: this.truncated };
-  }
-
-  get held(): boolean {
-    return this.#holders > 1;
   }
 
   hold(): this {
@@ -124,15 +123,10 @@ export class Segment {
   /** Sees what another process has added. Overlapping calls share one look. */
   look(): Promise<void> {
     if (this.own || this.finished) return Promise.resolve();
-    this.#looking ??= this.#look().finally(() => {
+    this.#looking ??= this.#whileHeld(() => this.#look()).finally(() => {
       this.#looking = undefined;
     });
     return this.#looking;
-  }
-
-  /** True when the file was replaced (packed by another process) or removed since it was opened. */
-  async replaced(): Promise<boolean> {
-    return (await statFile(this.fd)).nlink === 0;
   }
 
   /** The index of the frame that holds a line of the segment. */
@@ -160,25 +154,40 @@ export class Segment {
     }
     const starts = this.starts.slice(index, after);
     const end = this.starts[after] ?? this.end;
-    const block = await readAt(this.fd, start, end - start).catch((error: unknown) => {
-      throw logFaults.logReadFailed(error);
-    });
+    const block = await this.#whileHeld(() => readAt(this.fd, start, end - start));
     return starts.map((at) => readFrame(block, at - start));
   }
 
   /** The fence of the writer, from the file's head. */
   async readFence(): Promise<number> {
-    this.fence ??= decodeHead(await readAt(this.fd, 0, HEAD_BYTES)) ?? 0;
+    this.fence ??= decodeHead(await this.#whileHeld(() => readAt(this.fd, 0, HEAD_BYTES))) ?? 0;
     return this.fence;
   }
 
-  /** The file's end, telling where each frame is. */
-  endRecord(packed: boolean): SegmentEnd {
-    return {
-      ...this.totals,
-      packed,
-      frames: this.starts.map((_, index) => ({ size: this.frameSize(index), lines: this.#linesOf(index) })),
-    };
+  /** The file's end, telling where each frame is; `more` are frames that are being written with it. */
+  endRecord(packed: boolean, more: readonly SealedFrame[] = []): SegmentEnd {
+    const frames = this.starts.map((_, index) => ({ size: this.frameSize(index), lines: this.#linesOf(index) }));
+    const end: SegmentEnd = { ...this.totals, packed, frames };
+    for (const { size, lines, bytes, truncated } of more) {
+      frames.push({ size, lines });
+      end.lines += lines;
+      end.bytes += bytes;
+      end.truncated ||= truncated;
+    }
+    return end;
+  }
+
+  /** Keeps the file open meanwhile: a descriptor that was closed may soon be another file. */
+  async #whileHeld<T>(work: () => Promise<T>): Promise<T> {
+    if (this.fd === -1) throw logFaults.logReaderClosed();
+    this.hold();
+    try {
+      return await work();
+    } catch (error) {
+      throw BelfryError.is(error) ? error : logFaults.logReadFailed(error);
+    } finally {
+      this.release();
+    }
   }
 
   #linesOf(index: number): number {
@@ -195,8 +204,9 @@ export class Segment {
   }
 
   async #look(): Promise<void> {
-    const { size, ino } = await statFile(this.fd);
+    const { size, ino, nlink } = await statFile(this.fd);
     this.inode = ino;
+    this.nameless = nlink === 0;
     if (this.starts.length === 0 && (await this.#loadEnd(size))) return;
     await this.#scan(size);
   }
