@@ -59,7 +59,9 @@ function installedMatches() {
 
 function npm(args) {
   const viaNode = process.env.npm_execpath && /\.c?js$/.test(process.env.npm_execpath);
-  const command = viaNode ? process.execPath : process.platform === "win32" ? "npm.cmd" : "npm";
+  // The Node that npm itself runs on: the one in node_modules is about to be replaced.
+  const node = process.env.npm_node_execpath || process.execPath;
+  const command = viaNode ? node : process.platform === "win32" ? "npm.cmd" : "npm";
   const result = spawnSync(command, viaNode ? [process.env.npm_execpath, ...args] : args, {
     cwd: root,
     stdio: ["ignore", 2, 2],
@@ -83,6 +85,20 @@ function linkPostgresLibraries() {
     if (!Array.isArray(links) || links.every(({ target }) => fs.existsSync(path.join(home, target)))) continue;
     spawnSync(process.execPath, [path.join("scripts", "hydrate-symlinks.js")], { cwd: home, stdio: "inherit" });
   }
+}
+
+/**
+ * Makes node_modules/.bin/node where npm did not: npm 9 and 10 take it away again when they clear away the packages
+ * that carry Node for other platforms, whose link has the same name.
+ */
+function linkNode() {
+  const link = path.join(modules, ".bin", "node");
+  const carrier = `node-${process.platform}-${process.arch}`;
+  if (process.platform === "win32" || fs.existsSync(link)) return;
+  if (!fs.existsSync(path.join(modules, carrier, "bin", "node"))) return;
+  fs.mkdirSync(path.dirname(link), { recursive: true });
+  fs.rmSync(link, { force: true });
+  fs.symlinkSync(path.join("..", carrier, "bin", "node"), link);
 }
 
 function nodeIsGood(version) {
@@ -111,4 +127,5 @@ if (stamp() !== hash) {
   fs.writeFileSync(stampFile, `${hash}\n`);
 }
 linkPostgresLibraries();
+linkNode();
 checkNode();

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
@@ -140,6 +140,17 @@ setup("the links of PostgreSQL's libraries are made where npm ran no install scr
   await copyFile(script, unlinked.path(`${home}/scripts/hydrate-symlinks.js`));
   assert.is((await unlinked.setUp()).code, 0);
   assert.is(await readlink(unlinked.path(`${home}/native/lib/libpq.so.5`)), "libpq.so.5.18");
+});
+
+setup("the link to Node is made where npm left it out", async () => {
+  await using linkless = await clone();
+  await linkless.setUp();
+  await linkless.write(`node_modules/node-${process.platform}-${process.arch}/bin/node`, "");
+  await mkdir(linkless.path("node_modules/.bin"), { recursive: true });
+  await symlink("../gone/bin/node", linkless.path("node_modules/.bin/node"));
+  assert.is((await linkless.setUp()).code, 0);
+  const link = await readlink(linkless.path("node_modules/.bin/node"));
+  assert.is(link, `../node-${process.platform}-${process.arch}/bin/node`);
 });
 
 setup("it is old JavaScript, so that the oldest Node that may start it can say what is missing", async () => {
