@@ -9,6 +9,7 @@ export { systemClock } from "./engine/system-clock.ts";
 export { createFileLogStore } from "./logs/file-log-store.ts";
 export { Master, type MasterOptions } from "./master.ts";
 export type { History } from "./status/history.ts";
+export type { DependencyContainer, InjectionToken } from "tsyringe";
 export { version } from "./version.ts";
 export { BelfryError, messageOf } from "./errors/belfry-error.ts";
 export * from "./interfaces/index.ts";

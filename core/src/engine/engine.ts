@@ -178,6 +178,16 @@ export class Engine {
       add(name, [name], (signal) => jobPass(job, { store, clock, leases }, signal));
     }
     add(
+      "master",
+      [],
+      async () => {
+        await this.#staysMaster();
+        return { wakeAt: clock.now() + leases.ttl / 3 };
+      },
+      undefined,
+      leases.ttl / 3,
+    );
+    add(
       "recovery",
       [],
       async () => {
@@ -190,6 +200,20 @@ export class Engine {
       undefined,
       Math.min(leases.ttl, 30_000),
     );
+  }
+
+  /** Comes back after it was cut off: what it was building belongs to others now, so it begins a new life. */
+  async #staysMaster(): Promise<void> {
+    const { leases, generation, store, logStore, masterId, logger } = this.#deps;
+    const name = masterLease(generation.masterName);
+    if (leases.get(name)) return;
+    logger.warn({}, "this master was cut off from the database for too long; its builds are given up");
+    await this.runner.idle();
+    const lease = await leases.hold(name);
+    if (!lease) return;
+    await recoverBuilds(store, logStore, masterId, lease, (message, err) => logger.error({ err }, message));
+    await this.workers.announce();
+    this.#buildLoop?.ring();
   }
 
   #sick(scheduler: string, error: unknown, failures: number): void {

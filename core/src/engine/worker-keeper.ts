@@ -59,6 +59,11 @@ export class WorkerKeeper {
     await this.#write(worker, true);
   }
 
+  /** Writes all rows anew. */
+  async announce(): Promise<void> {
+    for (const worker of this.#started) await this.#write(worker, worker.part.connected);
+  }
+
   #changed(worker: Part<"worker">): void {
     const before = this.#writes.get(worker.name) ?? Promise.resolve();
     const next = before

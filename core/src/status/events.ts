@@ -1,0 +1,39 @@
+import { z } from "zod";
+import { RESULTS } from "../interfaces/values.ts";
+
+const id = z.int();
+const name = z.string();
+const result = z.enum(RESULTS);
+const build = { build: id, builder: name, number: z.int() };
+
+/**
+ * The types of events and what their `data` holds. A field may be added to a type; none is taken
+ * away or changes its meaning.
+ */
+export const EVENT_TYPES = {
+  "master.started": z.strictObject({ master: name }),
+  "config.loaded": z.strictObject({ generation: id, hash: z.string() }),
+  "change.added": z.strictObject({ change: id, source: name, branch: z.string().nullable(), revision: z.string().nullable() }),
+  "buildset.added": z.strictObject({ buildset: id, scheduler: name.nullable(), reason: z.string(), builders: z.array(name) }),
+  "buildset.finished": z.strictObject({ buildset: id, scheduler: name.nullable(), result }),
+  "request.added": z.strictObject({ request: id, buildset: id, builder: name }),
+  "request.retried": z.strictObject({ request: id, buildset: id, builder: name }),
+  "request.finished": z.strictObject({ request: id, buildset: id, builder: name, result }),
+  "build.assigned": z.strictObject({ ...build, request: id, worker: name }),
+  "build.started": z.strictObject({ ...build, worker: name }),
+  "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),
+  "step.started": z.strictObject({ ...build, step: z.int(), name }),
+  "step.finished": z.strictObject({ ...build, step: z.int(), name, result, summary: z.string() }),
+  "log.added": z.strictObject({ ...build, step: z.int(), log: z.int(), name }),
+  "log.finished": z.strictObject({ ...build, step: z.int(), log: z.int(), name, lines: z.int(), bytes: z.int(), truncated: z.boolean() }),
+  "worker.connected": z.strictObject({ worker: name, slots: z.int() }),
+  "worker.disconnected": z.strictObject({ worker: name, slots: z.int() }),
+  "source.failing": z.strictObject({ source: name, error: z.string() }),
+  "source.recovered": z.strictObject({ source: name }),
+  "listener.parked": z.strictObject({ listener: name, position: z.string(), attempts: z.int() }),
+  "job.parked": z.strictObject({ plugin: name, queue: name, job: id, attempts: z.int() }),
+  "token.added": z.strictObject({ token: name }),
+  "token.revoked": z.strictObject({ token: name }),
+} as const;
+
+export type EventType = keyof typeof EVENT_TYPES;
