@@ -28,6 +28,7 @@ import { Registry } from "./plugins/registry.ts";
 import { EventFeed } from "./status/event-feed.ts";
 import { apiHistory, type History } from "./status/history.ts";
 import { Status } from "./status/status.ts";
+import { newestPosition } from "./store/events.ts";
 import { recordGeneration } from "./store/generation.ts";
 import { leaseState } from "./store/leases.ts";
 import { PluginRecords } from "./store/plugin-records.ts";
@@ -71,6 +72,7 @@ export class Master {
   #engine: Engine | undefined;
   #leases: LeaseKeeper | undefined;
   #stopping: Promise<void> | undefined;
+  #began = "0";
 
   /** Checks the configuration and makes its parts. Throws `BELFRY_CONFIG_INVALID` with all faults. Starts nothing. */
   constructor(config: unknown, options: MasterOptions = {}) {
@@ -102,6 +104,11 @@ export class Master {
     return this.#store;
   }
 
+  /** The position in the event log where this run began: what is behind it happened in this run. */
+  get began(): string {
+    return this.#began;
+  }
+
   get socketPath(): string {
     return join(this.stateFolder, "master.sock");
   }
@@ -131,6 +138,7 @@ export class Master {
     const unlock = await lockState(this.stateFolder, generation.masterName);
     this.#opened.push({ name: "lock", close: unlock });
     const store = await this.#openStore();
+    this.#began = String(await newestPosition(store));
     const ttl = this.#options.leaseTtl ?? 15_000;
     const owner = `${generation.masterName}#${process.pid}-${randomBytes(6).toString("hex")}`;
     const leases = new LeaseKeeper(store, owner, ttl, (err) => this.#logger.error({ err }, "the leases could not be prolonged"));

@@ -37,7 +37,9 @@ export class SocketClient {
         socket.removeAllListeners("error");
         resolve(new SocketClient(socket, path));
       });
-      socket.once("error", () => reject(faults.masterNotRunning(path)));
+      socket.once("error", (error: NodeJS.ErrnoException) => {
+        reject(error.code === "EACCES" || error.code === "EPERM" ? faults.socketForbidden(path) : faults.masterNotRunning(path));
+      });
     });
   }
 

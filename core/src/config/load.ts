@@ -4,7 +4,8 @@ import { pathToFileURL } from "node:url";
 import { faults } from "../errors/catalogue.ts";
 import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 
-const NAMES = ["belfry.config.ts", "belfry.config.js", "belfry.config.mjs"];
+/** What a configuration may be called, the usual name first. */
+export const CONFIG_NAMES = ["belfry.config.ts", "belfry.config.mts", "belfry.config.js", "belfry.config.mjs"];
 
 export interface LoadedFile {
   file: string;
@@ -20,8 +21,8 @@ export function findConfig(named: string | undefined, cwd: string): string {
     if (!existsSync(file)) throw faults.configNotFound(file);
     return file;
   }
-  const found = NAMES.map((name) => resolve(cwd, name)).find((file) => existsSync(file));
-  if (!found) throw faults.configNotFound(resolve(cwd, NAMES[0] as string));
+  const found = CONFIG_NAMES.map((name) => resolve(cwd, name)).find((file) => existsSync(file));
+  if (!found) throw faults.configNotFound(resolve(cwd, CONFIG_NAMES[0] as string));
   return found;
 }
 

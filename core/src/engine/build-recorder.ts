@@ -84,7 +84,9 @@ export class BuildRecorder {
 
   #note<T>(map: Map<string, Dirty<T>>, key: string, record: T, ended: boolean): void {
     const known = map.get(key);
-    map.set(key, { record, stored: known?.stored ?? false, dirty: true, ended });
+    // The same entry, also while it is being written: only so is it known to be stored afterwards.
+    if (known) Object.assign(known, { record, dirty: true, ended });
+    else map.set(key, { record, stored: false, dirty: true, ended });
     this.#later();
   }
 
@@ -96,11 +98,11 @@ export class BuildRecorder {
   }
 
   async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    const calls = [...this.#calls.values()].filter((entry) => entry.dirty);
-    const logs = [...this.#logs.values()].filter((entry) => entry.dirty);
+    const calls = dirtyOnes(this.#calls);
+    const logs = dirtyOnes(this.#logs);
     const properties = this.#properties;
     this.#properties = new Map();
-    for (const entry of [...calls, ...logs]) entry.dirty = false;
+    for (const { entry } of [...calls, ...logs]) entry.dirty = false;
     let result: T;
     try {
       result = await this.#store.write(async (tx) => {
@@ -111,11 +113,11 @@ export class BuildRecorder {
         return work(tx);
       });
     } catch (error) {
-      for (const entry of [...calls, ...logs]) entry.dirty = true;
+      for (const { entry } of [...calls, ...logs]) entry.dirty = true;
       this.#properties = new Map([...properties, ...this.#properties]);
       throw error;
     }
-    for (const entry of [...calls, ...logs]) entry.stored = true;
+    for (const { entry } of [...calls, ...logs]) entry.stored = true;
     forget(this.#calls);
     forget(this.#logs);
     return result;
@@ -188,6 +190,11 @@ export class BuildRecorder {
       .onConflict((conflict) => conflict.columns(["build_id", "name"]).doUpdateSet(facts))
       .execute();
   }
+}
+
+/** What is to be written, as it is now: it may change while it is written. */
+function dirtyOnes<T>(map: Map<string, Dirty<T>>): { entry: Dirty<T>; record: T; stored: boolean }[] {
+  return [...map.values()].filter((entry) => entry.dirty).map((entry) => ({ entry, record: entry.record, stored: entry.stored }));
 }
 
 /** A step may make thousands of calls; those that are stored and over need not stay in memory. */

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { faults } from "../errors/catalogue.ts";
@@ -27,17 +27,43 @@ export function isAlive(pid: number, start: string): boolean {
 export async function lockState(folder: string, name: string): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, "master.lock");
-  for (;;) {
-    try {
-      const handle = await open(file, "wx", 0o600);
-      await handle.writeFile(`${process.pid} ${processStart(process.pid)}\n`);
-      await handle.close();
-      return () => rm(file, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  const own = `${file}.${process.pid}`;
+  // Made beside and linked, so that nobody ever sees a lock without its owner in it.
+  await writeFile(own, `${process.pid} ${processStart(process.pid)}\n`, { mode: 0o600 });
+  try {
+    for (;;) {
+      try {
+        await link(own, file);
+        return () => rm(file, { force: true });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+      const pid = await lockHolder(folder);
+      if (pid !== undefined) throw faults.masterRunning(name, `process ${pid}, which uses ${folder}`);
+      await putAside(file, `${file}.stale-${process.pid}`);
     }
-    const [pid = "0", start = ""] = (await readFile(file, "utf8").catch(() => "")).trim().split(" ");
-    if (Number(pid) > 0 && isAlive(Number(pid), start)) throw faults.masterRunning(name, `process ${pid}, which uses ${folder}`);
-    await rm(file, { force: true });
+  } finally {
+    await rm(own, { force: true });
   }
+}
+
+/** Takes a dead master's lock away, and gives it back if another one has taken it over meanwhile. */
+async function putAside(file: string, aside: string): Promise<void> {
+  try {
+    await rename(file, aside);
+  } catch {
+    return;
+  }
+  if ((await holderOf(aside)) !== undefined) await link(aside, file).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+/** The process that holds the lock of a state folder; `undefined` if there is none, or it is dead. */
+export function lockHolder(folder: string): Promise<number | undefined> {
+  return holderOf(join(folder, "master.lock"));
+}
+
+async function holderOf(file: string): Promise<number | undefined> {
+  const [pid = "0", start = ""] = (await readFile(file, "utf8").catch(() => "")).trim().split(" ");
+  return Number(pid) > 0 && isAlive(Number(pid), start) ? Number(pid) : undefined;
 }

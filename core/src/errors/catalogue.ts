@@ -76,6 +76,32 @@ export const faults = {
       why: `Nobody answers at ${socket}.`,
       fix: "Start it with `belfry start`, or name its folder with --state.",
     }),
+  socketForbidden: (socket: string) =>
+    new BelfryError("BELFRY_SOCKET_FORBIDDEN", {
+      what: "The master may not be asked by this user.",
+      why: `Its socket ${socket} belongs to another user; who can open it is the administrator.`,
+      fix: "Run the command as the user that runs the master, or ask over HTTP with a token.",
+    }),
+  folderUnusable: (folder: string, cause: unknown) =>
+    new BelfryError(
+      "BELFRY_FOLDER_UNUSABLE",
+      {
+        what: `Nothing can be written to ${folder}.`,
+        why: `The system refuses it: ${(cause as NodeJS.ErrnoException).code ?? "unknown reason"}.`,
+        fix: "Name a folder that this user may write to.",
+      },
+      { cause },
+    ),
+  stateFolder: (folder: string, cause: unknown) =>
+    new BelfryError(
+      "BELFRY_STATE_FOLDER",
+      {
+        what: `The master's folder ${folder} cannot be used.`,
+        why: `The system refuses it: ${(cause as NodeJS.ErrnoException).code ?? "unknown reason"}.`,
+        fix: "Name a folder that this user may write to with --state.",
+      },
+      { cause },
+    ),
   socketPath: (path: string) =>
     new BelfryError("BELFRY_SOCKET_PATH", {
       what: "The master's socket cannot be made.",

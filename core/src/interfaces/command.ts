@@ -25,6 +25,6 @@ export interface Command {
   readonly arguments?: readonly { name: string; summary: string }[];
   /** As commander writes them: `"-n, --lines <count>"`. */
   readonly options?: readonly { flags: string; summary: string }[];
-  /** Resolves with the exit code; a BelfryError is printed and becomes 1 (2 for wrong usage). */
+  /** Resolves with the exit code. A BelfryError is printed, and its code becomes the exit code; see core's README. */
   run(ctx: CommandContext): Promise<number>;
 }

@@ -4,4 +4,6 @@ export interface Service {
   start(signal: AbortSignal): Promise<void>;
   /** Resolves once nothing is running. Harmless before `start`, and when called twice. */
   stop(): Promise<void>;
+  /** What to tell the user once it runs, such as where it can be asked: a line each. Called after `start` has resolved. */
+  describe?(): string[];
 }

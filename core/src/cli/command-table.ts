@@ -1,0 +1,24 @@
+import type { CliCommand } from "./cli-command.ts";
+
+type Load = () => Promise<{ default: CliCommand }>;
+
+/** The commands of core, each loaded only when it is wanted, so that `belfry start` starts fast. */
+export const COMMANDS: Readonly<Record<string, Load>> = {
+  init: () => import("./commands/init.ts"),
+  start: () => import("./commands/start.ts"),
+  stop: () => import("./commands/stop.ts"),
+  check: () => import("./commands/check.ts"),
+  force: () => import("./commands/force.ts"),
+  watch: () => import("./commands/watch.ts"),
+  log: () => import("./commands/log.ts"),
+  why: () => import("./commands/why.ts"),
+  builds: () => import("./commands/builds.ts"),
+  builders: () => import("./commands/builders.ts"),
+  plugins: () => import("./commands/plugins.ts"),
+  token: () => import("./commands/token.ts"),
+  db: () => import("./commands/db.ts"),
+};
+
+export async function loadCommands(names: readonly string[]): Promise<CliCommand[]> {
+  return Promise.all(names.map(async (name) => (await (COMMANDS[name] as Load)()).default));
+}

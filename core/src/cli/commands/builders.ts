@@ -1,0 +1,37 @@
+import type { BuilderAnswer, ListAnswer } from "../answers.ts";
+import type { CliCommand } from "../cli-command.ts";
+import { EXIT } from "../exit-code.ts";
+import { oneLine } from "../plain-text.ts";
+import { table } from "../table.ts";
+
+/** `belfry builders`: the builders of the running configuration. */
+const builders: CliCommand = {
+  name: "builders",
+  summary: "list the builders of the running configuration",
+  define: () => undefined,
+  async run(session) {
+    const items: BuilderAnswer[] = [];
+    let cursor: string | null | undefined;
+    while (cursor !== null) {
+      const page: ListAnswer<BuilderAnswer> = await session.call("builders.list", {
+        configured: true,
+        limit: 500,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      items.push(...page.items);
+      cursor = page.next;
+    }
+    const rows = items.map(({ name, workers, tags, paused, description }) => [
+      oneLine(name, 60),
+      oneLine(workers.join(", "), 40),
+      oneLine(tags.join(", "), 40),
+      oneLine([paused ? "(paused)" : "", description].filter((part) => part !== "").join(" ")),
+    ]);
+    session.print({ items: items.map((item) => ({ ...item })) }, () =>
+      items.length === 0 ? ["There are no builders."] : table(["BUILDER", "WORKERS", "TAGS", "DESCRIPTION"], rows, session.columns),
+    );
+    return EXIT.fine;
+  },
+};
+
+export default builders;

@@ -1,0 +1,47 @@
+import { loadConfigFile } from "../config/load.ts";
+import type { Command, CommandContext } from "../interfaces/command.ts";
+import type { Json } from "../interfaces/values.ts";
+import type { CliCommand } from "./cli-command.ts";
+import { type CommonOptions, Session } from "./session.ts";
+import { Output } from "./output.ts";
+
+/** The commands that plugins of the configuration add; none if there is no configuration. `problem` is why it cannot be used. */
+export async function pluginCommands(options: CommonOptions, cwd: string): Promise<{ commands: CliCommand[]; problem?: unknown }> {
+  const silent = new Output(1, {});
+  const session = new Session(options, { cwd, out: silent, err: silent, signal: new AbortController().signal });
+  try {
+    const { value, folder } = await loadConfigFile(session.configFile);
+    const { Master } = await import("../master.ts");
+    const master = new Master(value, { folder, stateFolder: session.stateFolder });
+    return { commands: master.registry.commands.map(({ command }) => adapt(command, folder)) };
+  } catch (problem) {
+    const missing = (problem as { code?: string }).code === "BELFRY_CONFIG_NOT_FOUND" && options.config === undefined;
+    return missing ? { commands: [] } : { commands: [], problem };
+  }
+}
+
+function adapt(command: Command, folder: string): CliCommand {
+  const { arguments: places = [], options: extras = [] } = command;
+  return {
+    name: command.name,
+    summary: command.summary,
+    define(target) {
+      for (const { name, summary } of places) target.argument(name, summary);
+      for (const { flags, summary } of extras) target.option(flags, summary);
+    },
+    run(session, positional, options) {
+      const args: Record<string, string | string[] | boolean | undefined> = { ...(options as Record<string, string>) };
+      for (const [i, { name }] of places.entries()) args[name.replace(/[<>[\].]/g, "")] = positional[i];
+      const ctx: CommandContext = {
+        args,
+        folder,
+        json: session.json,
+        signal: session.signal,
+        call: (method, params: Json = {}) => session.call(method, params),
+        print: (line) => session.out.line(line),
+        printJson: (value) => session.out.line(JSON.stringify(value)),
+      };
+      return command.run(ctx);
+    },
+  };
+}

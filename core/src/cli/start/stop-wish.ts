@@ -1,0 +1,58 @@
+/** Why a master shall stop, and how. */
+export type Stop =
+  | { by: "signal"; when: "now" }
+  | { by: "call"; when: "now" | "after-builds" }
+  | { by: "once"; when: "now"; code: number };
+
+/** A second signal counts only after this time: `npm start` hands the terminal's Ctrl-C on, so that it arrives twice. */
+const ONE_KEYSTROKE = 300;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Waits for somebody to want the master's end: the user, a program, or `--once`. */
+export class StopWish {
+  readonly #wanted: Promise<Stop>;
+  #resolve: (stop: Stop) => void = () => undefined;
+  #first: Stop | undefined;
+  #signalledAt: number | undefined;
+  #hurry: () => void = () => undefined;
+
+  constructor() {
+    this.#wanted = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** The first wish. */
+  get wanted(): Promise<Stop> {
+    return this.#wanted;
+  }
+
+  get isWanted(): boolean {
+    return this.#first !== undefined;
+  }
+
+  /** `hurry` is called when, after a wish to wait for builds, somebody wants the end now. */
+  onHurry(hurry: () => void): void {
+    this.#hurry = hurry;
+  }
+
+  want(stop: Stop): void {
+    if (this.#first === undefined) {
+      this.#first = stop;
+      this.#resolve(stop);
+    } else if (this.#first.when === "after-builds" && stop.when === "now") {
+      this.#hurry();
+    }
+  }
+
+  /** Listens to signals: the first stops the master in order, the second calls `leave`. */
+  listen(leave: () => void): void {
+    const onSignal = () => {
+      const now = performance.now();
+      this.#signalledAt ??= now;
+      if (this.#signalledAt === now) this.want({ by: "signal", when: "now" });
+      else if (now - this.#signalledAt > ONE_KEYSTROKE) leave();
+    };
+    for (const name of SIGNALS) process.on(name, onSignal);
+  }
+}
