@@ -46,6 +46,11 @@ export class JsonrpcService implements Service {
     await this.#unmount?.();
   }
 
+  describe(): string[] {
+    const { url } = this.#server();
+    return url === undefined ? [] : [`${url}${this.#options.path} answers JSON-RPC 2.0.`];
+  }
+
   async #answer(ctx: HttpContext, http: HttpServer, dialect: Dialect, log: Logger): Promise<void> {
     if (!mayBeJson(ctx.headers)) throw http.withStatus(faults.mediaType(), 415);
     const caller = await http.caller(ctx);

@@ -35,6 +35,11 @@ export class HttpService implements Service {
   async stop(): Promise<void> {
     await this.#running?.stop();
   }
+
+  describe(): string[] {
+    const { url } = this.#mounts();
+    return url === undefined ? [] : [`${url}/ says what is mounted where.`];
+  }
 }
 
 async function listen(options: HttpOptions, mounts: Mounts, log: Logger, signal: AbortSignal) {
