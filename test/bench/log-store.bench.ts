@@ -65,7 +65,7 @@ async function smallLogs(store: LogStore, round: number): Promise<number> {
     await Promise.all(
       [0, 1, 2, 3].map(async (slot) => {
         const log = store.create(`small/${round * SMALL_LOGS + number + slot}/1-stdio`, { fence: 1, capBytes: CAP });
-        log.append("header", header, number);
+        await log.append("header", header, number);
         await log.finish();
       }),
     );

@@ -11,7 +11,7 @@ export const logFaults = {
   logKeyInvalid: (key: string) =>
     new BelfryError("BELFRY_LOG_KEY_INVALID", {
       what: `"${printable(key)}" cannot name a log.`,
-      why: "A key has 1 to 200 characters out of A-Z a-z 0-9 . _ / -, no part that is empty or \".\", and no \"..\".",
+      why: 'A key has 1 to 200 characters out of A-Z a-z 0-9 . _ / -, no part that is empty or ".", and no "..".',
       fix: "Correct the key; only a key given to `remove` may end in a slash.",
     }),
   logInUse: (key: string) =>
@@ -89,7 +89,9 @@ export function codeOf(error: unknown): string {
 export function writeFault(key: string, error: unknown): BelfryError {
   if (BelfryError.is(error)) return error;
   const code = codeOf(error);
-  return code === "ENOSPC" || code === "EDQUOT" ? logFaults.logDiskFull(key, error) : logFaults.logWriteFailed(key, error);
+  return code === "ENOSPC" || code === "EDQUOT"
+    ? logFaults.logDiskFull(key, error)
+    : logFaults.logWriteFailed(key, error);
 }
 
 function printable(text: string): string {

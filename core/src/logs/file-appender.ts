@@ -2,22 +2,18 @@ import type { BelfryError } from "../errors/belfry-error.ts";
 import type { LogAppender, LogChannel, LogTotals } from "../interfaces/log-store.ts";
 import { logFaults, writeFault } from "./errors.ts";
 import { truncateFile, writeAllAt } from "./file-calls.ts";
-import {
-  encodeEnd,
-  encodeHead,
-  PACKED,
-  packFrame,
-  type SealedFrame,
-  WORTH_PACKING,
-} from "./frame.ts";
+import { encodeEnd, encodeHead, PACKED, packFrame, type SealedFrame, WORTH_PACKING } from "./frame.ts";
 import { FrameBuilder, type TextPool } from "./frame-builder.ts";
 import { LineGatherer } from "./line-gatherer.ts";
+import { Queue } from "./queue.ts";
 import type { Segment } from "./segment.ts";
 
 const SLICE = 64 * 1024;
 /** So many bytes may wait to be written; then the writer of the log waits. */
 const QUEUE_LIMIT = 1024 * 1024;
 const FRAMES_A_WRITE = 4;
+/** So many calls that had to wait are worked off before others get a turn. */
+const CALLS_A_TURN = 2_000;
 const HEADER = 2;
 
 /** What an appender asks of its store. */
@@ -56,11 +52,15 @@ export class FileAppender implements LogAppender {
   #lastText = 0;
   #queue: { frame: SealedFrame; builder: FrameBuilder }[] = [];
   #queuedBytes = 0;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new Queue<Waiting>();
   #segment: Segment | undefined;
   #placing: Promise<Segment> | undefined;
   #pumping: Promise<void> | undefined;
   #position = 0;
+  /** Frames that were handed to the queue, and that are in the file. */
+  #sealed = 0;
+  #written = 0;
+  #flushing: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #finishing: Promise<LogTotals> | undefined;
   #ending = false;
@@ -101,7 +101,7 @@ export class FileAppender implements LogAppender {
     if (this.#full || data.length === 0) return undefined;
     const bytes = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     let at = 0;
-    if (this.#waiting.length === 0) {
+    if (this.#waiting.size === 0) {
       at = this.#consume(channel, bytes, 0, time);
       if (at === bytes.length && this.#queuedBytes < QUEUE_LIMIT) return undefined;
     }
@@ -133,9 +133,11 @@ export class FileAppender implements LogAppender {
   /** Ends the writing here and leaves the segment without an end, for another to seal. Later calls get `reason`, if any. */
   async suspend(reason?: BelfryError): Promise<void> {
     if (this.#finishing) return void (await this.#finishing.catch(() => {}));
-    if (!this.#closed) await this.#flush().catch(() => {});
     if (this.#closed) return;
-    this.#failure = reason;
+    this.#closed = true;
+    await this.#flush().catch(() => {});
+    await this.#pumping;
+    this.#failure ??= reason;
     this.#leave();
   }
 
@@ -188,14 +190,16 @@ export class FileAppender implements LogAppender {
 
   /** In the order of the calls, as far as there is room. */
   #drain(): void {
-    while (this.#waiting.length > 0 && this.#queuedBytes < QUEUE_LIMIT) {
-      const next = this.#waiting[0] as Waiting;
+    for (let count = 0; this.#queuedBytes < QUEUE_LIMIT; count += 1) {
+      const next = this.#waiting.first;
+      if (!next) return;
+      if (count === CALLS_A_TURN) return void setImmediate(() => this.#drain());
       if (next.data === undefined) this.#gatherer.cut();
       else {
         next.at = this.#full ? next.data.length : this.#consume(next.channel, next.data, next.at, next.time);
         if (next.at < next.data.length) return;
       }
-      this.#waiting.shift();
+      this.#waiting.drop();
       next.resolve();
     }
   }
@@ -214,6 +218,7 @@ export class FileAppender implements LogAppender {
     const frame = builder.seal();
     this.#queue.push({ frame, builder });
     this.#queuedBytes += frame.size;
+    this.#sealed += 1;
     void this.#kick();
   }
 
@@ -259,7 +264,9 @@ export class FileAppender implements LogAppender {
     for (const { frame, builder } of batch) {
       builder.release();
       this.#queuedBytes -= frame.size;
+      this.#written += 1;
     }
+    this.#progress();
   }
 
   async #place(): Promise<Segment> {
@@ -277,6 +284,7 @@ export class FileAppender implements LogAppender {
       this.#builder = undefined;
       this.#queue = [];
       this.#queuedBytes = 0;
+      this.#sealed = 0;
       this.#lines = 0;
       this.#bytes = 0;
     }
@@ -284,18 +292,29 @@ export class FileAppender implements LogAppender {
   }
 
   async #flush(): Promise<void> {
-    if (this.#waiting.length === 0) this.#gatherer.cut();
+    if (this.#waiting.size === 0) this.#gatherer.cut();
     else await this.#wait("header", undefined, 0, 0);
     this.#seal();
-    await this.#kick();
+    const target = this.#sealed;
+    void this.#kick();
+    // Not until nothing waits any more: a fast writer may never pause.
+    while (!this.#left && (this.#position === 0 || this.#written < Math.min(target, this.#sealed))) {
+      await new Promise<void>((resolve) => this.#flushing.push(resolve));
+    }
     const failed = this.#tell();
     if (failed) await failed;
+  }
+
+  #progress(): void {
+    const flushing = this.#flushing;
+    this.#flushing = [];
+    for (const resolve of flushing) resolve();
   }
 
   async #finish(): Promise<LogTotals> {
     if (!this.#closed) {
       this.#closed = true;
-      if (this.#waiting.length > 0) await this.#wait("header", undefined, 0, 0).catch(() => {});
+      if (this.#waiting.size > 0) await this.#wait("header", undefined, 0, 0).catch(() => {});
       else this.#gatherer.cut();
       this.#stopTimer();
       if (this.#placing === undefined && this.#builder) await this.#packSmall(this.#builder);
@@ -366,9 +385,9 @@ export class FileAppender implements LogAppender {
     this.#closed = true;
     if (this.#left) return false;
     this.#left = true;
+    this.#progress();
     this.#stopTimer();
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = this.#waiting.takeAll();
     for (const one of waiting) {
       if (this.#failure) one.reject(this.#failure);
       else one.resolve();

@@ -227,7 +227,10 @@ class FileLogStore implements LogStore, AppenderStore, ReaderStore {
     const live = [...this.#live.values()].filter((appender) => appender.key.startsWith(prefix));
     await Promise.all(live.map((appender) => appender.abandon()));
     if (names.length > 0) {
-      await this.#removeFiles(folder, (parts) => parts.length > names.length && names.every((name, index) => parts[index] === name));
+      await this.#removeFiles(
+        folder,
+        (parts) => parts.length > names.length && names.every((name, index) => parts[index] === name),
+      );
       return;
     }
     await this.#stopPacking((path) => path.startsWith(join(folder, "/")));

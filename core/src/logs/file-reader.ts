@@ -80,8 +80,11 @@ export class FileReader implements LogReader {
         throw error;
       }
       if (ended.aborted) return;
-      if (batch.length > 0) yield batch;
-      else if (walk.position >= this.#known && !this.#last.finished) await this.#growth(ended);
+      if (batch.length > 0) {
+        yield batch;
+        // Lines that are in memory come without any waiting; others shall have their turn.
+        await turn();
+      } else if (walk.position >= this.#known && !this.#last.finished) await this.#growth(ended);
     }
   }
 

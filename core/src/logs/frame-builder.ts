@@ -80,7 +80,8 @@ export class FrameBuilder {
 
   #grow(bytes: number): void {
     const needed = this.textBytes + bytes;
-    const larger = needed > FRAME_TEXT / 4 ? this.#pool.take() : Buffer.allocUnsafe(Math.max(needed, this.#text.length * 4));
+    const larger =
+      needed > FRAME_TEXT / 4 ? this.#pool.take() : Buffer.allocUnsafe(Math.max(needed, this.#text.length * 4));
     this.#text.copy(larger, 0, 0, this.textBytes);
     this.#text = larger;
   }

@@ -4,9 +4,9 @@ import { closeFile, openFile, syncFile, writeAllAt } from "./file-calls.ts";
 import {
   encodeEnd,
   encodeHead,
-  type Frame,
   FRAME_RUNS,
   FRAME_TEXT,
+  type Frame,
   HEAD_BYTES,
   packFrame,
   RUN_BYTES,

@@ -16,6 +16,8 @@ export class PatternFinder {
   readonly #ending = new Map<number, Pattern[]>();
   readonly #beginning = new Map<number, Pattern[]>();
   readonly #beginningByte = new Uint8Array(256);
+  /** 1 where a pattern begins with these two bytes: spares most of the looking up. */
+  readonly #beginningPair = new Uint8Array(65_536);
 
   constructor(patterns: Iterable<string>) {
     const all = [...patterns].map((text): Pattern => ({ bytes: Buffer.from(text, "latin1") }));
@@ -33,6 +35,7 @@ export class PatternFinder {
       add(this.#ending, hash(bytes[window - 2] as number, bytes[window - 1] as number), pattern);
       add(this.#beginning, hash(bytes[0] as number, bytes[1] as number), pattern);
       this.#beginningByte[bytes[0] as number] = 1;
+      this.#beginningPair[hash(bytes[0] as number, bytes[1] as number)] = 1;
     }
   }
 
@@ -40,6 +43,7 @@ export class PatternFinder {
   search(bytes: Uint8Array, found: (at: number, length: number) => void): void {
     const window = this.#shortest;
     const shift = this.#shift;
+    const begins = this.#beginningPair;
     const end = bytes.length;
     let at = window - 1;
     while (at < end) {
@@ -50,8 +54,10 @@ export class PatternFinder {
         continue;
       }
       const start = at - window + 1;
-      const length = this.#longestAt(bytes, start, pair);
-      if (length > 0) found(start, length);
+      if (begins[((bytes[start] as number) << 8) | (bytes[start + 1] as number)] === 1) {
+        const length = this.#longestAt(bytes, start, pair);
+        if (length > 0) found(start, length);
+      }
       at += 1;
     }
   }

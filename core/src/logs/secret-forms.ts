@@ -10,7 +10,8 @@ const SHORTEST_LINE = 4;
 export function secretForms(secret: string): Set<string> {
   const forms = new Set<string>();
   for (const text of plainForms(secret)) {
-    for (const form of [text, ...percentForms(text), ...jsonForms(text)]) put(forms, Buffer.from(form).toString("latin1"));
+    for (const form of [text, ...percentForms(text), ...jsonForms(text)])
+      put(forms, Buffer.from(form).toString("latin1"));
     for (const form of base64Forms(Buffer.from(text))) put(forms, form);
   }
   return forms;

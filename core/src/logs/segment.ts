@@ -1,5 +1,5 @@
-import type { LogTotals } from "../interfaces/log-store.ts";
 import { BelfryError } from "../errors/belfry-error.ts";
+import type { LogTotals } from "../interfaces/log-store.ts";
 import { logFaults } from "./errors.ts";
 import { closeFile, openFile, readAt, statFile } from "./file-calls.ts";
 import {
@@ -11,9 +11,9 @@ import {
   type Frame,
   HEAD_BYTES,
   HEADER_BYTES,
+  readFrame,
   type SealedFrame,
   type SegmentEnd,
-  readFrame,
   TRUNCATED,
   textBytes,
 } from "./frame.ts";
@@ -149,7 +149,11 @@ export class Segment {
   async read(index: number): Promise<Promise<Frame>[]> {
     const start = this.starts[index] as number;
     let after = index + 1;
-    while (!this.packed && after < this.starts.length && (this.starts[after + 1] ?? this.end) - start <= READ_TOGETHER) {
+    while (
+      !this.packed &&
+      after < this.starts.length &&
+      (this.starts[after + 1] ?? this.end) - start <= READ_TOGETHER
+    ) {
       after += 1;
     }
     const starts = this.starts.slice(index, after);
