@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Commit, LOG_ARGUMENTS, readCommits } from "./commit-log.ts";
@@ -6,6 +6,8 @@ import { streamFields } from "./git-process.ts";
 import type { MasterGit } from "./master-git.ts";
 
 const REFS = "refs/belfry/heads/";
+/** Branches in one fetch: the time that git takes grows with the square of it. */
+const FETCH_LIMIT = 500;
 const LINE_FEED = 10;
 const SPACE = 32;
 
@@ -44,18 +46,21 @@ export class BranchCache {
   async sync(heads: ReadonlyMap<string, string>, keep: Iterable<string>): Promise<Map<string, string>> {
     await this.#prepare(heads);
     const before = await this.#refs();
-    const wanted = [...heads].filter(([branch, sha]) => before.get(refOf(branch))?.sha !== sha);
-    if (wanted.length > 0) {
-      const lines = wanted.map(([branch]) => `+refs/heads/${branch}:${refOf(branch)}\n`);
+    const refs = new Map([...heads.keys(), ...keep].map((branch) => [branch, refOf(branch)]));
+    const refFor = (branch: string) => refs.get(branch) ?? "";
+    const wanted = [...heads].filter(([branch, sha]) => before.get(refFor(branch))?.sha !== sha);
+    for (let start = 0; start < wanted.length; start += FETCH_LIMIT) {
+      const part = wanted.slice(start, start + FETCH_LIMIT);
+      const lines = part.map(([branch]) => `+refs/heads/${branch}:${refFor(branch)}\n`);
       await this.#git.fetch(this.#folder, lines.join(""));
     }
     const after = wanted.length > 0 ? await this.#refs() : before;
     const fetched = new Map<string, string>();
     for (const branch of heads.keys()) {
-      const ref = after.get(refOf(branch));
+      const ref = after.get(refFor(branch));
       if (ref?.type === "commit") fetched.set(branch, ref.sha);
     }
-    const used = new Set([...heads.keys(), ...keep].map(refOf));
+    const used = new Set(refs.values());
     const stale = [...after.keys()].filter((ref) => !used.has(ref));
     if (stale.length > 0) await this.#local(["update-ref", "--stdin"], stale.map((ref) => `delete ${ref}\n`).join(""));
     return fetched;
@@ -150,7 +155,7 @@ export class BranchCache {
 
 /** A hash, since `a` and `a/b` cannot be refs at the same time while one is deleted and the other made. */
 function refOf(branch: string): string {
-  return REFS + createHash("sha256").update(branch).digest("hex").slice(0, 40);
+  return REFS + hash("sha256", branch, "hex").slice(0, 40);
 }
 
 function revisions(head: string, others: Iterable<string>): string {

@@ -11,6 +11,8 @@ export class RefVanished extends Error {}
 /** No repository: git then uses none instead of looking for one in the folders above. */
 const NOWHERE = "/dev/null";
 const LINE_FEED = 10;
+/** A cache that a power cut damaged is made anew, so nothing waits for the disk. */
+const CARELESS = ["-c", "core.fsync=none"];
 
 /**
  * The gits of one poll, on the master. What talks to the remote sees the user's configuration
@@ -72,7 +74,7 @@ export class MasterGit {
       GIT_CONFIG_PARAMETERS: null,
     };
     return {
-      args: [...STEADY_CONFIG, ...args],
+      args: [...STEADY_CONFIG, ...CARELESS, ...args],
       cwd: this.#folder,
       env: { ...steadyEnvironment(), ...alone, GIT_DIR: gitFolder },
       signal: this.#signal,
@@ -100,7 +102,7 @@ export class MasterGit {
     const taken = Number(process.env.GIT_CONFIG_COUNT ?? 0);
     const login = credentialSettings(this.address, Number.isSafeInteger(taken) && taken > 0 ? taken : 0);
     return {
-      args: [...STEADY_CONFIG, ...login.config, ...args],
+      args: [...STEADY_CONFIG, ...CARELESS, ...login.config, ...args],
       cwd: this.#folder,
       env: { ...steadyEnvironment(), ...login.env, ...(await this.#sshEnvironment()), GIT_DIR: gitFolder },
       signal: this.#signal,

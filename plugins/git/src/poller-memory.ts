@@ -1,8 +1,5 @@
-import { type Json, z } from "belfry";
-
-const sha = z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/);
-const pairs = z.array(z.tuple([z.string(), sha]));
-const schema = z.object({ filter: z.string().nullable(), heads: pairs, gone: pairs });
+import type { Json } from "belfry";
+import { isHash } from "./ref-name.ts";
 
 const GONE_LIMIT = 200;
 
@@ -19,12 +16,11 @@ export class PollerMemory {
   static read(state: Json | undefined): PollerMemory | undefined {
     const memory = new PollerMemory();
     if (state === undefined) return memory;
-    const parsed = schema.safeParse(state);
-    if (!parsed.success) return undefined;
-    memory.filter = parsed.data.filter;
-    for (const [branch, head] of parsed.data.heads) memory.heads.set(branch, head);
-    for (const [branch, head] of parsed.data.gone) memory.gone.set(branch, head);
-    return memory;
+    if (typeof state !== "object" || state === null || Array.isArray(state)) return undefined;
+    const { filter, heads, gone } = state;
+    if (filter !== null && typeof filter !== "string") return undefined;
+    memory.filter = filter;
+    return readPairs(heads, memory.heads) && readPairs(gone, memory.gone) ? memory : undefined;
   }
 
   settle(branch: string, head: string): void {
@@ -47,4 +43,16 @@ export class PollerMemory {
   toJSON(): Json {
     return { filter: this.filter, heads: [...this.heads], gone: [...this.gone] };
   }
+}
+
+/** By hand, since thousands of branches are read in every poll. */
+function readPairs(value: Json | undefined, into: Map<string, string>): boolean {
+  if (!Array.isArray(value)) return false;
+  for (const pair of value) {
+    if (!Array.isArray(pair) || pair.length !== 2) return false;
+    const [branch, head] = pair;
+    if (typeof branch !== "string" || typeof head !== "string" || !isHash(head)) return false;
+    into.set(branch, head);
+  }
+  return true;
 }

@@ -165,7 +165,11 @@ class GitPoller implements ChangeSource {
     added: [string, string][],
   ): Promise<void> {
     const branches = new Map<string, string[]>();
-    for (const [branch, head] of added) branches.set(head, [...(branches.get(head) ?? []), branch]);
+    for (const [branch, head] of added) {
+      const same = branches.get(head);
+      if (same) same.push(branch);
+      else branches.set(head, [branch]);
+    }
     for await (const commit of cache.commits(branches.keys(), this.#options.fileLimit)) {
       for (const branch of branches.get(commit.sha) ?? []) {
         await batch.add(this.#change(ctx, branch, commit));

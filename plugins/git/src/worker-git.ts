@@ -21,6 +21,12 @@ export interface GitAnswer {
   stderr: string;
 }
 
+interface Extra {
+  log?: null;
+  input?: string | undefined;
+  env?: Record<string, string | null>;
+}
+
 const CAPTURE = 64 * 1024;
 /** What a git that was killed in the middle leaves behind. */
 const LOCKS = [
@@ -52,13 +58,7 @@ export class WorkerGit {
 
   /** Changes the work tree's own repository. Throws what git's failure means. */
   async change(args: string[], input?: string): Promise<void> {
-    const command = [...STEADY_CONFIG, ...this.#here(), ...args];
-    let answer = await this.#run(command, { input });
-    if (!answer.ok && /\.lock': File exists/.test(answer.stderr)) {
-      // Whatever held the lock was ended before this build began.
-      for (const lock of LOCKS) await this.#ctx.worker.remove(posix.join(this.#options.path, ".git", lock));
-      answer = await this.#run(command, { input });
-    }
+    const answer = await this.#unlocked([...STEADY_CONFIG, ...this.#here(), ...args], { input });
     if (!answer.ok) throw this.fault(answer);
   }
 
@@ -84,7 +84,7 @@ export class WorkerGit {
       address.url,
       ...refspecs,
     ];
-    return this.#run(args, { env: { ...login.env, ...(await this.#sshEnvironment()) } });
+    return this.#unlocked(args, { env: { ...login.env, ...(await this.#sshEnvironment()) } });
   }
 
   fault(answer: GitAnswer): BelfryError {
@@ -96,10 +96,15 @@ export class WorkerGit {
     return ["--git-dir=.git", "--work-tree=."];
   }
 
-  async #run(
-    args: string[],
-    extra: { log?: null; input?: string | undefined; env?: Record<string, string | null> },
-  ): Promise<GitAnswer> {
+  async #unlocked(args: string[], extra: Extra): Promise<GitAnswer> {
+    const answer = await this.#run(args, extra);
+    if (answer.ok || !/\.lock': File exists/.test(answer.stderr)) return answer;
+    // Whatever held the lock was ended before this build began.
+    for (const lock of LOCKS) await this.#ctx.worker.remove(posix.join(this.#options.path, ".git", lock));
+    return this.#run(args, extra);
+  }
+
+  async #run(args: string[], extra: Extra): Promise<GitAnswer> {
     const { path, env, timeout } = this.#options;
     let result: Awaited<ReturnType<StepContext["worker"]["run"]>>;
     try {

@@ -4,7 +4,7 @@ import { gitCheckout } from "@belfry/git";
 import { interpolate, type StepResult, secret } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { closedPort, gitDaemon, httpServer, processesWith, silentServer } from "./servers.ts";
+import { closedPort, fakeSsh, gitDaemon, httpServer, processesWith, silentServer } from "./servers.ts";
 import { create, git, makeStep, makeWorld, rejects, stamp, type World } from "./world.ts";
 
 const test = suite("git checkout");
@@ -174,6 +174,42 @@ test("a clone that is broken in any way is made anew", async () => {
   }
   assert.not.ok((await readdir(world.folder)).includes("nowhere"));
   assert.is(await repo.git("symbolic-ref", "HEAD"), "refs/heads/main", "the repository was left alone");
+});
+
+test("a lock that a killed git left behind costs nothing but itself", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  await repo.commit("one", { a: "1" });
+  const builder = makeBuilder(world);
+  await builder.run();
+  await writeFile(join(builder.folder, "untracked"), "x");
+  for (const lock of ["index.lock", "HEAD.lock", "refs/belfry/fetched.lock"]) {
+    await writeFile(join(builder.folder, ".git", lock), "");
+    await repo.commit(lock, { a: lock });
+    await builder.run();
+    assert.equal([await builder.read("a"), await builder.read("untracked")], [lock, "x"]);
+  }
+});
+
+test("a clone that is a link to another build's clone is replaced, and the other is left alone", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  const one = await repo.commit("one", { a: "1" });
+  const builder = makeBuilder(world);
+  await builder.run();
+  await builder.run({ folder: world.path("other") });
+  await repo.commit("two", { a: "2" });
+  const dot = join(builder.folder, ".git");
+  for (const make of [
+    () => symlink(world.path("other/.git"), dot),
+    () => writeFile(dot, `gitdir: ${world.path("other/.git")}\n`),
+  ]) {
+    await rm(dot, { recursive: true });
+    await make();
+    await builder.run();
+    assert.is(await builder.read("a"), "2");
+    assert.is(await git(world.path("other"), "rev-parse", "HEAD"), one);
+  }
 });
 
 test("a build's folder inside another repository leaves that one alone", async () => {
@@ -560,6 +596,21 @@ test("user and password log in, and are in no argument, log, file or summary", a
   const kit = await wrong.build();
   assert.not.match((await rejects(kit.run(), "BELFRY_GIT_AUTH")).message, /wr0ng/);
   assert.not.match(kit.text(), /wr0ng/);
+});
+
+test("ssh runs as the worker has set it up, and may not ask; env of the step wins", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  await repo.commit("one", { a: "1" });
+  const ssh = await fakeSsh(world);
+  const stamps = [stamp(`user@host.invalid:${repo.folder}`)];
+  await git(world.folder, "config", "--global", "core.sshCommand", ssh);
+  await makeBuilder(world).run({ stamps });
+  assert.match(await readFile(world.path("ssh-calls"), "utf8"), /^-oBatchMode=yes .*user@host\.invalid/);
+  await rm(world.path("ssh-calls"));
+  const env = { GIT_SSH_COMMAND: () => `${ssh} -oMine=yes` };
+  await makeBuilder(world, { env, mode: "full" }).run({ stamps });
+  assert.match(await readFile(world.path("ssh-calls"), "utf8"), /^-oMine=yes /);
 });
 
 test("a source stamp cannot choose a program or a protocol", async () => {

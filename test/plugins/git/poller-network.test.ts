@@ -1,8 +1,9 @@
+import { readdir, readFile } from "node:fs/promises";
 import { gitPoller } from "@belfry/git";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { closedPort, gitDaemon, httpServer, processesWith, silentServer } from "./servers.ts";
-import { create, makeWorld, rejects, Sink, type World } from "./world.ts";
+import { closedPort, fakeSsh, gitDaemon, httpServer, processesWith, silentServer } from "./servers.ts";
+import { create, git, makeWorld, rejects, Sink, type World } from "./world.ts";
 
 const test = suite("git poller over the network");
 
@@ -88,6 +89,7 @@ test("user and password of an address log in, and are in no argument, change, er
   await repo.commit("one");
   const password = "s3cr%t:p@ss=w/rd'\"$x";
   await using server = await httpServer(world.folder, { user: "ci", password });
+  await git(world.folder, "config", "--global", "credential.helper", `!cat >> "${world.path("kept")}"; :`);
   const { sink, poll } = makePoller(
     world,
     `http://ci:${encodeURIComponent(password)}@127.0.0.1:${server.port}/repo/.git`,
@@ -100,6 +102,8 @@ test("user and password of an address log in, and are in no argument, change, er
   assert.is(sink.changes[0]?.repository, `http://127.0.0.1:${server.port}/repo/.git`);
   assert.equal(server.seen, []);
   assert.not.match(JSON.stringify(sink), "s3cr");
+  // A helper of the user's own, such as "store", would have been handed the password to keep.
+  assert.not.ok((await readdir(world.folder)).includes("kept"));
 
   const wrong = makePoller(world, `http://ci:wr0ng@127.0.0.1:${server.port}/repo/.git`);
   const error = await rejects(wrong.poll(), "BELFRY_GIT_AUTH");
@@ -124,6 +128,25 @@ test("a user alone is given to the credential helper that the user of the machin
   const { sink, poll } = makePoller(world, `http://ci@127.0.0.1:${server.port}/repo/.git`);
   await poll();
   assert.is(sink.changes.length, 1);
+});
+
+test("ssh runs as the user has set it up, and may not ask", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  await repo.commit("one", { a: "1" });
+  const ssh = await fakeSsh(world);
+  await git(world.folder, "config", "--global", "core.sshCommand", ssh);
+  const { sink, poll } = makePoller(world, `user@host.invalid:${repo.folder}`);
+  await poll();
+  assert.equal(
+    sink.changes.map((change) => change.comments),
+    ["one"],
+  );
+  const calls = (await readFile(world.path("ssh-calls"), "utf8")).trim().split("\n");
+  assert.ok(
+    calls.length > 0 && calls.every((call) => /^-oBatchMode=yes .*user@host\.invalid/.test(call)),
+    calls.join("\n"),
+  );
 });
 
 test.run();

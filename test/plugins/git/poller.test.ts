@@ -74,25 +74,49 @@ test("a poll with nothing new asks for the list of branches and does nothing mor
   await using world = await makeWorld();
   const repo = await world.repository();
   await repo.commit("one");
-  // A git in front of git that counts.
-  const real = (await git(world.folder, "--exec-path")).trim();
-  await mkdir(world.path("bin"));
-  await writeFile(world.path("bin/git"), `#!/bin/sh\necho "$@" >> "${world.path("calls")}"\nexec "${real}/git" "$@"\n`);
-  await chmod(world.path("bin/git"), 0o755);
   const { sink, poll, next } = makePoller(world);
   await poll();
-  const path = process.env.PATH;
-  process.env.PATH = `${world.path("bin")}:${path}`;
-  try {
-    const reports = sink.reports.length;
-    assert.equal(await next(), []);
-    const calls = (await readFile(world.path("calls"), "utf8")).trim().split("\n");
-    assert.is(calls.length, 1);
-    assert.match(calls[0] ?? "", /ls-remote --heads --end-of-options /);
-    assert.is(sink.reports.length, reports, "nothing was written");
-  } finally {
-    process.env.PATH = path;
-  }
+  using _ = await gitInFront(world, `echo "$@" >> "${world.path("calls")}"`);
+  const reports = sink.reports.length;
+  assert.equal(await next(), []);
+  const calls = (await readFile(world.path("calls"), "utf8")).trim().split("\n");
+  assert.is(calls.length, 1);
+  assert.match(calls[0] ?? "", /ls-remote --heads --end-of-options /);
+  assert.is(sink.reports.length, reports, "nothing was written");
+});
+
+test("only the branches that moved are fetched", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  await repo.commit("base");
+  for (const name of ["a", "b", "c"]) await repo.git("branch", name);
+  const { poll, next } = makePoller(world, { branches: true });
+  await poll();
+  await repo.commit("moved");
+  using _ = await gitInFront(
+    world,
+    `case "$*" in *--stdin*) tee -a "${world.path("input")}" | REAL "$@"; exit $?;; esac`,
+  );
+  assert.equal(await next(), ["moved"]);
+  const refspecs = (await readFile(world.path("input"), "utf8")).split("\n").filter((line) => line.startsWith("+"));
+  assert.is(refspecs.length, 1);
+  assert.match(refspecs[0] ?? "", /^\+refs\/heads\/main:/);
+});
+
+test("a branch that is deleted between the list and the fetch does not disturb the others", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  await repo.commit("base");
+  const { sink, poll, next } = makePoller(world, { branches: true });
+  await poll();
+  await repo.commit("moved");
+  await repo.git("branch", "brief");
+  using _ = await gitInFront(
+    world,
+    `case "$*" in *" fetch "*) env -u GIT_DIR REAL -C "${repo.folder}" update-ref -d refs/heads/brief;; esac`,
+  );
+  assert.equal(await next(), ["moved"]);
+  assert.equal(sink.changes[0]?.branch, "main");
 });
 
 test("a merge brings the commits of the other branch, and its own files against the first parent", async () => {
@@ -203,6 +227,7 @@ test("a deleted branch is forgotten with a note; made again, only its new commit
   const repo = await world.repository();
   await repo.commit("base");
   await repo.git("checkout", "-q", "-b", "topic");
+  await repo.commit("topic zero, in no change");
   await repo.commit("topic one");
   const { sink, poll, next } = makePoller(world, { branches: true });
   await poll();
@@ -307,11 +332,12 @@ test("a report that fails in the middle loses nothing: the next poll goes on", a
 test("a first poll that died half-way still takes nothing but heads", async () => {
   await using world = await makeWorld();
   const repo = await world.repository();
-  for (let i = 0; i < 150; i++) {
-    await repo.git("checkout", "-q", "--orphan", `b${i}`);
-    await repo.commit(`below ${i}`);
-    await repo.commit(`head ${i}`);
+  let stream = "";
+  for (let i = 0; i < 300; i++) {
+    const message = `${i % 2 === 0 ? "below" : "head"} ${i >> 1}`;
+    stream += `commit refs/heads/b${i >> 1}\ncommitter A <a@x> 1700000000 +0000\ndata ${message.length}\n${message}\n`;
   }
+  await gitInput(repo.folder, stream, "fast-import", "--quiet");
   const { sink, poll } = makePoller(world, { branches: true });
   sink.failAt = 2;
   await poll().catch(() => {});
@@ -555,6 +581,7 @@ test("a cache that was damaged, emptied or deleted is made anew, and nothing is 
         await writeFile(join(cache, "refs/belfry/heads", `${ref}.lock`), "");
         await writeFile(join(cache, "packed-refs.lock"), "");
         await writeFile(join(cache, "objects/pack/tmp_pack_x"), "junk");
+        await writeFile(join(cache, "mark"), "");
       },
     ],
     [
@@ -581,6 +608,9 @@ test("a cache that was damaged, emptied or deleted is made anew, and nothing is 
     await repo.commit(`${name} one`);
     await repo.commit(`${name} two`);
     assert.equal(await next(), [`${name} one`, `${name} two`], name);
+    if (name !== "locks left") continue;
+    assert.ok((await readdir(cache)).includes("mark"), "the same cache is used");
+    assert.equal(await readdir(join(cache, "objects/pack")), []);
   }
   assert.ok(sink.state);
 });
@@ -720,6 +750,21 @@ test("without git there is a clear error", async () => {
     process.env.PATH = path;
   }
 });
+
+/** Runs a line of shell before each git that a poller starts; `REAL` in it is git itself. */
+async function gitInFront(world: World, line: string): Promise<Disposable> {
+  const real = `${await git(world.folder, "--exec-path")}/git`;
+  await mkdir(world.path("bin"));
+  await writeFile(world.path("bin/git"), `#!/bin/sh\n${line.replaceAll("REAL", real)}\nexec ${real} "$@"\n`);
+  await chmod(world.path("bin/git"), 0o755);
+  const path = process.env.PATH;
+  process.env.PATH = `${world.path("bin")}:${path}`;
+  return {
+    [Symbol.dispose]() {
+      process.env.PATH = path;
+    },
+  };
+}
 
 async function chownAll(folder: string, owner: number): Promise<void> {
   for (const name of await readdir(folder, { recursive: true })) await lchown(join(folder, name), owner, owner);

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
-import { git } from "./world.ts";
+import { git, type World } from "./world.ts";
 
 export interface Served extends AsyncDisposable {
   port: number;
@@ -139,6 +139,14 @@ export async function httpServer(
       await new Promise((done) => server.close(done));
     },
   });
+}
+
+/** A program that is called like ssh, notes how, and runs the command on this machine. */
+export async function fakeSsh(world: World): Promise<string> {
+  const script = `#!/bin/sh\necho "$@" >> "${world.path("ssh-calls")}"\ncase "$*" in *"-G "*) exit 1;; esac\nfor last; do :; done\nexec sh -c "$last"\n`;
+  await writeFile(world.path("fake-ssh"), script);
+  await chmod(world.path("fake-ssh"), 0o755);
+  return world.path("fake-ssh");
 }
 
 async function commandLines(): Promise<string[]> {

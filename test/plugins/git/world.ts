@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { chmod, cp, lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import {
@@ -260,7 +260,7 @@ function makeWorker(
       return { type: typeOf(found), size: found.size, modified: found.mtimeMs, executable: (found.mode & 0o100) !== 0 };
     },
     exists: (path) =>
-      lstat(at(path)).then(
+      stat(at(path)).then(
         () => true,
         () => false,
       ),
