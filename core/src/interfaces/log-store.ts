@@ -9,7 +9,7 @@ export interface LogLine {
   channel: LogChannel;
   /** When its first byte arrived. */
   time: Millis;
-  /** The line's bytes without the line feed. A line longer than {@link MAX_LINE_BYTES} is cut in pieces, each a line of its own. */
+  /** The line's bytes without the line feed, not to be written to. A line longer than {@link MAX_LINE_BYTES} is cut in pieces, each a line of its own. */
   data: Uint8Array;
 }
 
@@ -38,7 +38,10 @@ export interface LogAppender {
    * before stays readable, and later calls are ignored.
    */
   append(channel: LogChannel, data: Uint8Array, time: Millis): Promise<void> | undefined;
-  /** Makes everything appended so far visible to readers, also an unfinished last line. */
+  /**
+   * Makes everything appended so far visible to readers, also unfinished last lines: such a line ends
+   * there as it is, and what comes later on its channel is a line of its own.
+   */
   flush(): Promise<void>;
   /** Ends the log and packs it. Readers that hold it open go on reading. Harmless when called twice. */
   finish(): Promise<LogTotals>;
