@@ -73,7 +73,7 @@ export class BuildRun {
   #stamps: FullStamp[] = [];
   #result: Result = "success";
   #summaries: string[] = [];
-  /** A step's end, written together with whatever comes next. */
+  /** The build's start or a step's end, written together with whatever comes next. */
   #unwritten: ((tx: Tx) => Promise<void>) | undefined;
   #stepName = "build";
 
@@ -138,21 +138,25 @@ export class BuildRun {
       limit === undefined
         ? undefined
         : clock.setTimer(limit, () => this.#stop.abort(new Interruption(`the build took longer than ${seconds(limit)}`, "failure")));
+    // Written with the first step, so that a short build costs a transaction less.
+    this.#unwritten = async (tx) => {
+      if (!(await startBuild(tx, this.key, this.#build.worker))) throw new AlreadyEnded();
+    };
     try {
-      await this.#prepare();
-      let started = false;
       try {
-        const { id, builder, slot } = this.#build;
-        this.#session = await worker.open({ id, builder, slot, fence: this.#build.fence });
-        started = await this.#start();
-        if (!started) return;
+        await this.#prepare();
+        const { id, builder, slot, fence } = this.#build;
+        this.#session = await worker.open({ id, builder, slot, fence });
+        this.#properties.derive({ builddir: this.#session.folder }, "Worker");
+        this.#view.startedAt = clock.now();
         await this.#runSteps();
       } catch (error) {
-        if (isLeaseLost(error)) throw error;
+        if (isLeaseLost(error) || error instanceof AlreadyEnded) throw error;
         this.#fail(error);
-        if (!started) await this.#persist((tx) => startBuild(tx, this.key, this.#build.worker));
       }
       await this.#finish();
+    } catch (error) {
+      if (!(error instanceof AlreadyEnded)) throw error;
     } finally {
       timer?.cancel();
       await this.#session?.close().catch((error) => this.#deps.onError("the worker could not clean up", error, this.key));
@@ -199,13 +203,6 @@ export class BuildRun {
     set(this.#builder.properties, "Builder");
     for (const change of changes) set(JSON.parse(change.properties), "Change");
     set(buildset.properties, "Scheduler");
-  }
-
-  async #start(): Promise<boolean> {
-    this.#properties.derive({ builddir: this.#session?.folder ?? "" }, "Worker");
-    const started = await this.#persist((tx) => startBuild(tx, this.key, this.#build.worker));
-    this.#view.startedAt = this.#deps.clock.now();
-    return started;
   }
 
   async #runSteps(): Promise<void> {
@@ -447,13 +444,16 @@ export class BuildRun {
         this.#unwritten = undefined;
         return value;
       } catch (error) {
-        if (isLeaseLost(error) || this.#deps.lease.signal.aborted || failures >= 12) throw error;
+        if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted || failures >= 12) throw error;
         this.#deps.onError("a result could not be written and is tried again", error, this.key);
         await new Promise((resolve) => setTimeout(resolve, backOff(failures, 100, 10_000)));
       }
     }
   }
 }
+
+/** Somebody ended the build before it began. */
+class AlreadyEnded extends Error {}
 
 function isLeaseLost(error: unknown): boolean {
   return BelfryError.is(error) && error.code === "BELFRY_LEASE_LOST";

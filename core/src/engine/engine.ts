@@ -15,7 +15,7 @@ import { listenerPass } from "./listener-loop.ts";
 import { Loop, type LoopState } from "./loop.ts";
 import { masterLease, recoverBuilds, recoverOthers } from "./recovery.ts";
 import { Runner } from "./runner.ts";
-import { schedulerPass } from "./scheduler-loop.ts";
+import { schedulerPass, wantsOf } from "./scheduler-loop.ts";
 import { findSecret } from "./secrets.ts";
 import { describe, sourcePass } from "./source-loop.ts";
 import { WorkerKeeper } from "./worker-keeper.ts";
@@ -164,7 +164,7 @@ export class Engine {
       const entry = { name, kind, scheduler: scheduler.part, records: new PluginRecords(plugin) };
       add(
         `scheduler:${name}`,
-        ["scheduling"],
+        wantsOf(scheduler.part).map((want) => `scheduling:${want}`),
         (signal) => schedulerPass(entry, { store, clock, leases, feed }, signal),
         (error, failures) => this.#sick(name, error, failures),
       );

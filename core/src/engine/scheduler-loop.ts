@@ -27,6 +27,10 @@ export interface SchedulerDeps {
   feed: EventFeed;
 }
 
+export function wantsOf(scheduler: Scheduler): readonly ("changes" | "finished")[] {
+  return scheduler.wants ?? ["changes", "finished"];
+}
+
 /** One pass of a scheduler's loop: new changes and finished buildsets in, buildsets out. */
 export async function schedulerPass(
   entry: SchedulerEntry,
@@ -42,8 +46,9 @@ export async function schedulerPass(
   const events = await feed.after(row.cursor, EVENTS_A_PASS);
   const last = events.at(-1)?.seq ?? row.cursor;
   const again = events.length === EVENTS_A_PASS;
-  const changeIds = idsOf(events, "change.added", "change");
-  const buildsetIds = idsOf(events, "buildset.finished", "buildset");
+  const wants = wantsOf(entry.scheduler);
+  const changeIds = wants.includes("changes") ? idsOf(events, "change.added", "change") : [];
+  const buildsetIds = wants.includes("finished") ? idsOf(events, "buildset.finished", "buildset") : [];
   const now = clock.now();
   const due = row.wake_at !== null && row.wake_at <= now;
   if (changeIds.length === 0 && buildsetIds.length === 0 && !due) {

@@ -104,6 +104,11 @@ export interface ForceRequest {
 export interface Scheduler {
   /** The builders it may ask to build; core checks that they exist. */
   readonly builders: readonly string[];
+  /**
+   * What it is asked about. One that wants neither is woken only at its `wakeAt`. Default: both.
+   * Leave out what `process` ignores: it saves a transaction for each change or buildset.
+   */
+  readonly wants?: readonly ("changes" | "finished")[];
   /** Throwing is shown as the scheduler's last error and repeated later; no other scheduler stops. */
   process(ctx: SchedulerContext): Promise<SchedulerDecision>;
   /**

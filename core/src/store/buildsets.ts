@@ -161,5 +161,5 @@ async function finishBuildset(tx: Tx, id: number, scheduler: string | null): Pro
   const result = rows.reduce<Result>((worst, row) => worseResult(worst, (row.result ?? "skipped") as Result), "skipped");
   await tx.db.updateTable("buildsets").set({ complete_at: tx.now, result }).where("id", "=", id).execute();
   tx.event("buildset.finished", { buildset: id, scheduler, result });
-  tx.ring("scheduling");
+  tx.ring("scheduling:finished");
 }

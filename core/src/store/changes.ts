@@ -31,7 +31,7 @@ export async function addChange(tx: Tx, source: string, change: NewChange): Prom
     .executeTakeFirst();
   if (inserted) {
     tx.event("change.added", { change: inserted.id, source, branch: change.branch, revision: change.revision }, { project });
-    tx.ring("scheduling");
+    tx.ring("scheduling:changes");
     return { id: inserted.id, added: true };
   }
   const known = await tx.db

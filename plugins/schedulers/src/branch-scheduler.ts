@@ -44,6 +44,7 @@ type Settings = z.output<typeof settingsSchema>;
 /** Turns changes of branches into buildsets, at once or when the branch has become quiet. */
 export class BranchScheduler implements Scheduler {
   readonly builders: readonly string[];
+  readonly wants = ["changes"] as const;
   readonly #name: string;
   readonly #settings: Settings;
   readonly #isWanted: (change: Change) => boolean;

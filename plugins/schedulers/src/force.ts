@@ -25,6 +25,7 @@ export const force = defineScheduler({
     const builders = [...new Set(options.builders)];
     return {
       builders,
+      wants: [],
       process: async () => ({ buildsets: [] }),
       force(request): BuildsetSpec {
         const { repository, branch, revision } = request;
