@@ -121,7 +121,7 @@ runner("a test that hangs is ended at the file's own time limit, with everything
   const { code, output, lastLine } = await run("hang");
   assert.is(lastLine, "0 passed, 1 failed");
   assert.is(code, 1);
-  assert.match(output, /time limit of 2 s, in or after the test "sleepy › waits for ever"/);
+  assert.match(output, /time limit of 6 s, in or after the test "sleepy › waits for ever"/);
   assert.equal(await processesNaming("71234.5"), []);
 });
 

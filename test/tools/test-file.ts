@@ -29,7 +29,7 @@ export interface TestFile {
 
 const OUTPUT_LIMIT = 64_000;
 /** Children of a test that were told to end may take this long to do so, in milliseconds. */
-const GRACE = 3_000;
+const GRACE = 5_000;
 const preload = new URL("./test-report.ts", import.meta.url).href;
 
 /** Runs one test file in a process (and process group) of its own. Whatever it started and left running is ended. */
@@ -45,7 +45,13 @@ export async function runTestFile(test: TestFile, env: NodeJS.ProcessEnv, signal
       process.execPath,
       ["--conditions=source", "--unhandled-rejections=strict", `--import=${preload}`, test.file],
       {
-        env: { ...process.env, ...env, BELFRY_TEST_REPORT: reportFile, BELFRY_TEST_FILE: mark.split("=")[1] },
+        env: {
+          ...process.env,
+          ...env,
+          BELFRY_TEST_REPORT: reportFile,
+          BELFRY_TEST_RUNNER: String(process.pid),
+          BELFRY_TEST_FILE: mark.split("=")[1],
+        },
         stdio: ["ignore", output.fd, output.fd],
         detached: true,
       },

@@ -16,8 +16,10 @@ export type ReportLine =
   | { at: "exit"; neverRun: string[]; suitesBegun: number };
 
 const file = process.env["BELFRY_TEST_REPORT"];
+const runner = Number(process.env["BELFRY_TEST_RUNNER"]);
 // Programs that a test starts are not the test.
 delete process.env["BELFRY_TEST_REPORT"];
+delete process.env["BELFRY_TEST_RUNNER"];
 
 /** Seconds that a process may go on after its last test; long enough for servers to let go of their sockets. */
 const SECONDS_TO_END = Number(process.env["BELFRY_TEST_SECONDS_TO_END"] ?? 10);
@@ -79,7 +81,6 @@ if (file && isMainThread) {
         ? { url: watchedUvu, shortCircuit: true }
         : next(specifier, context),
   });
-  const runner = process.ppid;
   // Were the runner killed, nobody would be left to enforce the time limit: this process then ends with all it started.
   setInterval(() => {
     if (process.ppid !== runner) void endWithAllStarted();
