@@ -24,6 +24,7 @@ export {
   defineService,
   defineStep,
   defineWorker,
+  definitionOf,
   duration,
   renders,
 } from "./plugins/define.ts";

@@ -51,6 +51,7 @@ export interface StepWorker {
   readonly name: string;
   /** Absolute path of the build's folder on the worker. */
   readonly folder: string;
+  /** Runs a command to its end. When the step's signal aborts, the command is ended and the call rejects with `signal.reason`. */
   run(command: StepCommand): Promise<StepCommandResult>;
   stat(path: string): Promise<FileStat>;
   /** True if there is something at this path. */

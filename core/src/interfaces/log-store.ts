@@ -73,13 +73,18 @@ export interface LogStore {
   /**
    * Opens a log for writing. Opening a key that exists adds a segment with a higher fence.
    * `capBytes` limits the whole log; past it one clear last line on channel `header` says so.
+   * Throws for a key that cannot be one or that this process writes already; that a newer fence owns
+   * the log is told by the first promise.
    */
   create(key: LogKey, options: { fence: number; capBytes: number }): LogAppender;
   /** Rejects with `BELFRY_LOG_NOT_FOUND` if nobody ever wrote to this key. */
   open(key: LogKey): Promise<LogReader>;
   /** Removes a log, or everything below a key that ends in `/`. Harmless when there is nothing. */
   remove(key: LogKey): Promise<void>;
-  /** Packs logs that a dead writer of a lower fence left unfinished. Called at recovery. */
+  /**
+   * Packs what a dead writer of a lower fence left unfinished; called at recovery. The log then counts as finished.
+   * Gives zero totals where there is no log.
+   */
   seal(key: LogKey, options: { fence: number }): Promise<LogTotals>;
   start?(): Promise<void>;
   stop?(): Promise<void>;
