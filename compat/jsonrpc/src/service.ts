@@ -1,6 +1,5 @@
 import { HTTP_SERVER, type HttpContext, type HttpServer } from "@belfry/http";
-import { type Logger, messageOf, type Service, TOKENS } from "belfry";
-import type { DependencyContainer } from "tsyringe";
+import { type DependencyContainer, type Logger, messageOf, type Service, TOKENS } from "belfry";
 import { type AnswerLimits, answerBody } from "./body-answer.ts";
 import { type Dialect, dialectTwo } from "./dialect.ts";
 import { rpcError } from "./error-codes.ts";

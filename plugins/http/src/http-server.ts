@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { BelfryError, Caller } from "belfry";
-import type { InjectionToken } from "tsyringe";
+import type { BelfryError, Caller, InjectionToken } from "belfry";
 
 /**
  * The HTTP server of the master, for whoever wants to answer at a path. Resolve it in a service's

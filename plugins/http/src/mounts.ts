@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type Api, type BelfryError, type Caller, TOKENS } from "belfry";
-import type { DependencyContainer } from "tsyringe";
+import { type Api, type BelfryError, type Caller, type DependencyContainer, TOKENS } from "belfry";
 import { type BodyLimits, readBody } from "./body.ts";
 import { faults, withStatus } from "./errors.ts";
 import type { HttpContext, HttpServer, Mount, Upgrade } from "./http-server.ts";

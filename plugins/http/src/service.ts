@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP, type Socket } from "node:net";
-import { type BelfryError, type Logger, type Service, TOKENS } from "belfry";
-import type { DependencyContainer } from "tsyringe";
+import { type BelfryError, type DependencyContainer, type Logger, type Service, TOKENS } from "belfry";
 import { application } from "./application.ts";
 import { expectsContinue } from "./body.ts";
 import { faults } from "./errors.ts";
