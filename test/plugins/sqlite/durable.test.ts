@@ -9,6 +9,7 @@ import { kyselyOver } from "../../../plugins/sqlite/src/direct-executor.ts";
 import { openNative } from "../../../plugins/sqlite/src/native.ts";
 import { Reader } from "../../../plugins/sqlite/src/reader.ts";
 import { Session } from "../../../plugins/sqlite/src/session.ts";
+import { WalSync } from "../../../plugins/sqlite/src/wal-sync.ts";
 import { WriteQueue } from "../../../plugins/sqlite/src/write-queue.ts";
 import { Program } from "./programs.ts";
 import { rawSqlite, SqliteWorld } from "./world.ts";
@@ -93,6 +94,29 @@ durable("nobody is told of a commit, and nobody reads it, before the disk has co
   await turn();
   assert.equal(told.toSorted(), ["read 1", "written"]);
   await close();
+});
+
+durable("a write waits for the disk with synchronous full, and does not with normal", async () => {
+  const { flush } = WalSync.prototype;
+  for (const [synchronous, expected] of [
+    ["full", 3],
+    ["normal", 0],
+  ] as const) {
+    await using world = await SqliteWorld.make();
+    let flushes = 0;
+    WalSync.prototype.flush = async function (this: WalSync) {
+      await flush.call(this);
+      flushes += 1;
+    };
+    try {
+      const connection = await world.open({ synchronous });
+      await connection.write((trx) => sql`create table entry (id integer primary key)`.execute(trx));
+      for (const id of [1, 2]) await connection.write((trx) => sql`insert into entry values (${id})`.execute(trx));
+    } finally {
+      WalSync.prototype.flush = flush;
+    }
+    assert.is(flushes, expected, synchronous);
+  }
 });
 
 durable("writes issued together share one flush, and a transaction that changes nothing needs none", async () => {
