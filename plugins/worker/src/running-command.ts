@@ -1,0 +1,216 @@
+import { unlink } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import type { BelfryError, Clock, CommandResult, CommandSpec, OutputSink, Timer } from "belfry";
+import type { CommandLine } from "./command-line.ts";
+import { faults } from "./errors.ts";
+import { OutputReader } from "./output-reader.ts";
+import type { Pipe, PipePool } from "./pipe-pool.ts";
+import type { FromSpawner } from "./protocol.ts";
+
+type ExitMessage = Extract<FromSpawner, { say: "exit" }>;
+type FailedMessage = Extract<FromSpawner, { say: "failed" }>;
+type Reason = NonNullable<CommandResult["killed"]>;
+
+/** The longest that a timer of Node can wait. */
+const LONGEST = 2 ** 31 - 1;
+
+let nextInput = 0;
+
+/** What a command needs of its executor. */
+export interface CommandHost {
+  readonly clock: Clock;
+  readonly pipes: PipePool;
+  /** Asks the spawner to end it. */
+  end(grace: number): void;
+}
+
+/** A command from its start to its last byte: its pipes, its time limits, and how it ended. */
+export class RunningCommand {
+  readonly grace: number;
+  readonly result: Promise<CommandResult>;
+  readonly #host: CommandHost;
+  readonly #spec: CommandSpec;
+  readonly #line: CommandLine;
+  readonly #sink: OutputSink;
+  readonly #began: number;
+  readonly #pipes: Pipe[] = [];
+  readonly #readers: OutputReader[] = [];
+  #input: string | null = null;
+  #lastOutput: number;
+  #limit: Timer | undefined;
+  #silence: Timer | undefined;
+  #killed: Reason | null = null;
+  #exit: ExitMessage | undefined;
+  #fault: { error: unknown } | undefined;
+  #over = false;
+  #settle: { resolve(result: CommandResult): void; reject(error: unknown): void } | undefined;
+
+  constructor(host: CommandHost, spec: CommandSpec, line: CommandLine, sink: OutputSink) {
+    this.#host = host;
+    this.#spec = spec;
+    this.#line = line;
+    this.#sink = sink;
+    this.grace = spec.killGrace ?? 5_000;
+    this.#began = host.clock.monotonic();
+    this.#lastOutput = this.#began;
+    this.result = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // Not awaited by anybody if it never got its pipes.
+    this.result.catch(() => {});
+  }
+
+  /** Takes the pipes it will need. Resolves with their paths for the spawner. */
+  async open(): Promise<{ out: string; err: string; in: string | null }> {
+    const [out, err] = await Promise.all([this.#takePipe(), this.#takePipe()]);
+    if (this.#spec.input?.length) await this.#writeInput(`${out.path}-${nextInput++}`, this.#spec.input);
+    if (this.#over) throw new Error("over");
+    const done = () => this.#maybeOver();
+    this.#readers.push(
+      new OutputReader(out.file, (data) => this.#take("stdout", data), done),
+      new OutputReader(err.file, (data) => this.#take("stderr", data), done),
+    );
+    return { out: out.path, err: err.path, in: this.#input };
+  }
+
+  /** Starts the clocks; the spawner has been told to start it. */
+  begin(): void {
+    const { maxTime, timeout } = this.#spec;
+    if (maxTime !== undefined) this.#limit = this.#after(maxTime, () => this.end("max-time"));
+    if (timeout !== undefined) this.#watchSilence(timeout, timeout);
+  }
+
+  /** True once somebody wants it to end. */
+  get ending(): boolean {
+    return this.#killed !== null;
+  }
+
+  /** Ends it; the first reason counts. */
+  end(reason: Reason): void {
+    if (this.#over || this.#killed !== null) return;
+    this.#killed = reason;
+    this.#host.end(this.grace);
+  }
+
+  /** It has its ends of the pipes open and did not end at once, so watch its output. */
+  started(): void {
+    if (this.#over || this.#exit) return;
+    for (const reader of this.#readers) reader.attach();
+  }
+
+  exited(message: ExitMessage): void {
+    this.#exit = message;
+    for (const reader of this.#readers) reader.finish();
+    this.#maybeOver();
+  }
+
+  failed({ code, fault }: FailedMessage): void {
+    const program = this.#line.argv[0] as string;
+    const { cwd } = this.#line;
+    if (fault === "cwd-missing") this.abort(faults.cwdMissing(cwd));
+    else if (fault === "cwd-no-folder") this.abort(faults.cwdNoFolder(cwd));
+    else if (fault === "cwd-denied") this.abort(faults.cwdDenied(cwd));
+    else if (fault === "pipes") this.abort(this.#pipesGone(code));
+    else if (fault === "too-long") this.abort(faults.commandTooLong(program));
+    else if (code === "ENOENT" || code === "ENOTDIR") this.abort(faults.commandNotFound(program));
+    else if (code === "EACCES") this.abort(faults.commandDenied(program));
+    else this.abort(faults.commandNotStarted(program, code));
+  }
+
+  /** It cannot go on: lets go of everything at once and rejects. */
+  abort(error: BelfryError): void {
+    if (this.#over) return;
+    this.#fault ??= { error };
+    this.#close();
+    this.#settle?.reject(this.#fault.error);
+  }
+
+  async #takePipe(): Promise<Pipe> {
+    const pipe = await this.#host.pipes.take();
+    if (this.#over) {
+      this.#host.pipes.giveBack(pipe, { clean: true, open: true });
+      throw new Error("over");
+    }
+    this.#pipes.push(pipe);
+    return pipe;
+  }
+
+  /** Input comes from a file, which the spawner removes once it is open: unlike a pipe it can be opened again as `/dev/stdin`. */
+  async #writeInput(path: string, input: Uint8Array | string): Promise<void> {
+    this.#input = path;
+    try {
+      await writeFile(path, input, { mode: 0o600 });
+    } catch (error) {
+      throw this.#pipesGone((error as NodeJS.ErrnoException).code ?? "UNKNOWN");
+    }
+  }
+
+  #pipesGone(code: string): BelfryError {
+    this.#host.pipes.discard();
+    for (const pipe of this.#pipes.splice(0)) this.#host.pipes.giveBack(pipe, { clean: false, open: true });
+    return faults.pipesGone(this.#line.argv[0] as string, code);
+  }
+
+  #take(channel: "stdout" | "stderr", data: Uint8Array): Promise<void> | undefined {
+    if (this.#fault) return undefined;
+    this.#lastOutput = this.#host.clock.monotonic();
+    try {
+      const taking = this.#sink(channel, data, this.#host.clock.now());
+      if (!(taking instanceof Promise)) return undefined;
+      return taking
+        .catch((error: unknown) => this.#sinkFailed(error))
+        .then(() => {
+          this.#lastOutput = this.#host.clock.monotonic();
+        });
+    } catch (error) {
+      this.#sinkFailed(error);
+      return undefined;
+    }
+  }
+
+  #sinkFailed(error: unknown): void {
+    this.#fault ??= { error };
+    this.end("cancelled");
+  }
+
+  #after(delay: number, run: () => void): Timer {
+    return this.#host.clock.setTimer(Math.min(delay, LONGEST), run);
+  }
+
+  /** A command whose output is not taken cannot be blamed for its silence. */
+  #watchSilence(timeout: number, delay: number): void {
+    this.#silence = this.#after(delay, () => {
+      const held = this.#readers.some((reader) => reader.busy);
+      const silent = held ? 0 : this.#host.clock.monotonic() - this.#lastOutput;
+      if (silent >= timeout) this.end("timeout");
+      else this.#watchSilence(timeout, Math.max(1, timeout - silent));
+    });
+  }
+
+  #maybeOver(): void {
+    if (this.#over || !this.#exit || this.#readers.some((reader) => !reader.ended)) return;
+    const { code, signal, ended, left } = this.#exit;
+    this.#close();
+    if (this.#fault) this.#settle?.reject(this.#fault.error);
+    else if (left > 0) this.#settle?.reject(faults.commandProcessesLeft(left));
+    else {
+      const elapsed = this.#host.clock.monotonic() - this.#began;
+      this.#settle?.resolve({ code, signal, killed: ended ? this.#killed : null, elapsed });
+    }
+  }
+
+  #close(): void {
+    this.#over = true;
+    this.#limit?.cancel();
+    this.#silence?.cancel();
+    if (this.#input !== null) unlink(this.#input, () => {});
+    for (const [i, pipe] of this.#pipes.entries()) {
+      const reader = this.#readers[i];
+      if (!reader) this.#host.pipes.giveBack(pipe, { clean: true, open: true });
+      else {
+        if (!reader.ended) reader.abandon();
+        this.#host.pipes.giveBack(pipe, { clean: reader.clean, open: !reader.attached });
+      }
+    }
+  }
+}
