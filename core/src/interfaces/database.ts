@@ -26,7 +26,8 @@ export interface DatabaseContext {
  * Tables are made by migrations through `orm`; everything else goes through `read` and `write`.
  */
 export interface DatabaseConnection {
-  readonly orm: OrmOptions;
+  /** For migrations and checks of the tables. Loads the driver, which a start without them does without. */
+  orm(): Promise<OrmOptions>;
   /** For queries outside transactions; sees only what is committed. */
   // biome-ignore lint/suspicious/noExplicitAny: the store knows the tables, the driver does not.
   readonly read: Kysely<any>;
@@ -35,7 +36,8 @@ export interface DatabaseConnection {
    * awaits nothing but queries on the `trx` it is given. If it throws, nothing of it is written and
    * the error comes back. Transactions behave as if they ran one after the other wherever they
    * touch the same rows. `work` may be called again after a conflict, so it must have no other
-   * effects. A commit whose outcome is unknown rejects with `BELFRY_COMMIT_UNKNOWN`.
+   * effects. A statement that fails ends the transaction, also if the work catches it: use
+   * `on conflict` instead of catching a unique violation. A commit whose outcome is unknown rejects with `BELFRY_COMMIT_UNKNOWN`.
    */
   // biome-ignore lint/suspicious/noExplicitAny: see `read`.
   write<T>(work: (trx: Kysely<any>) => Promise<T>): Promise<T>;
@@ -54,7 +56,7 @@ export interface Dialect {
   /** SQL to put behind a SELECT whose rows are about to be changed. */
   readonly lockForUpdate: string;
   isUniqueViolation(error: unknown): boolean;
-  /** The server is away or was restarted: try again later. */
+  /** The server is away or was restarted, or the file is locked: try again later. Never true of an unknown commit. */
   isConnectionLost(error: unknown): boolean;
 }
 
