@@ -331,7 +331,7 @@ export function databaseContract(
     }
     const migrate = async (list: { name: string; class: typeof Migration }[]) => {
       const orm = await MikroORM.init({
-        ...connection.orm,
+        ...(await connection.orm()),
         entities: [],
         discovery: { warnWhenNoEntities: false },
         logger: () => {},

@@ -78,7 +78,7 @@ export class Store {
     if (state.unknown.length > 0) throw faults.databaseNewer(state.unknown);
     if (state.pending.length === 0) return state;
     const { runMigrations } = await import("./migrate.ts");
-    await runMigrations(this.#connection.orm);
+    await runMigrations(await this.#connection.orm());
     return this.migrations();
   }
 

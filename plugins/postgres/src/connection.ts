@@ -22,14 +22,14 @@ export interface ConnectionParts {
   server: Server;
   keys: CommitKeys;
   doorbell: NotifyDoorbell;
-  orm: OrmOptions;
+  orm: () => Promise<OrmOptions>;
   slowLimit: number;
   readOnly: boolean;
 }
 
 /** A pool of connections to one database, and one more for the doorbell. */
 export class PostgresConnection implements DatabaseConnection {
-  readonly orm: OrmOptions;
+  readonly orm: () => Promise<OrmOptions>;
   readonly read: AnyKysely;
   readonly dialect = dialect;
   readonly #server: Server;

@@ -1,4 +1,3 @@
-import { PostgreSqlDriver } from "@mikro-orm/postgresql";
 import type { Database, DatabaseConnection, DatabaseContext } from "belfry";
 import pg from "pg";
 import { addressOf } from "./address.ts";
@@ -36,7 +35,10 @@ export class PostgresDatabase implements Database {
       await doorbell.start().catch((error: unknown) => {
         throw server.explained(error);
       });
-      const orm = { driver: PostgreSqlDriver, dbName: database, driverOptions: ormDialect(config) };
+      const orm = async () => {
+        const { PostgreSqlDriver } = await import("@mikro-orm/postgresql");
+        return { driver: PostgreSqlDriver, dbName: database, driverOptions: ormDialect(config) };
+      };
       return new PostgresConnection({ server, keys, doorbell, orm, slowLimit, readOnly: ctx.readOnly });
     } catch (error) {
       await doorbell.close();

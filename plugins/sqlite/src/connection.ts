@@ -1,4 +1,3 @@
-import { SqliteDriver } from "@mikro-orm/sqlite";
 import type { DatabaseConnection, Dialect, Doorbell, OrmOptions } from "belfry";
 import { Checkpointer } from "./checkpointer.ts";
 import { type AnyKysely, kyselyOver } from "./direct-executor.ts";
@@ -8,6 +7,7 @@ import { MemoryDoorbell } from "./memory-doorbell.ts";
 import { ormDialect } from "./orm-dialect.ts";
 import { Reader } from "./reader.ts";
 import type { Session } from "./session.ts";
+import type { ThreadData } from "./statement-worker.ts";
 import { WalSync } from "./wal-sync.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -34,7 +34,6 @@ export interface ConnectionParts {
 
 /** An open file: one connection that writes, one that reads, and threads for what takes long. */
 export class SqliteConnection implements DatabaseConnection {
-  readonly orm: OrmOptions;
   readonly read: AnyKysely;
   readonly dialect = dialect;
   readonly #doorbell: MemoryDoorbell;
@@ -43,6 +42,7 @@ export class SqliteConnection implements DatabaseConnection {
   readonly #queue: WriteQueue | undefined;
   readonly #sync: WalSync;
   readonly #checkpointer: Checkpointer | undefined;
+  readonly #threadData: ThreadData;
   #closing: Promise<void> | undefined;
 
   constructor({ file, reader, writer, synchronous, lockTimeout, slowLimit, note }: ConnectionParts) {
@@ -62,11 +62,12 @@ export class SqliteConnection implements DatabaseConnection {
     }
     this.#reader = new Reader(reader, { file, lockTimeout, flushing: () => this.#queue?.flushing });
     this.read = kyselyOver(this.#reader);
-    this.orm = {
-      driver: SqliteDriver,
-      dbName: file,
-      driverOptions: ormDialect({ file, readOnly: !writer, timeout: lockTimeout }),
-    };
+    this.#threadData = { file, readOnly: !writer, timeout: lockTimeout };
+  }
+
+  async orm(): Promise<OrmOptions> {
+    const { SqliteDriver } = await import("@mikro-orm/sqlite");
+    return { driver: SqliteDriver, dbName: this.#threadData.file, driverOptions: ormDialect(this.#threadData) };
   }
 
   get doorbell(): Doorbell {

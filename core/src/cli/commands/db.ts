@@ -78,7 +78,7 @@ async function problemsOf({ applied, pending, unknown }: MigrationState, connect
   if (problems.length > 0) return problems;
   problems.push(...(await damage(connection)));
   const { schemaDifference } = await import("../../store/migrate.ts");
-  const difference = await schemaDifference(connection.orm);
+  const difference = await schemaDifference(await connection.orm());
   if (difference !== "") problems.push(`Its tables differ from what they should be: ${difference}`);
   return problems;
 }
