@@ -43,7 +43,8 @@ export const EventRow = defineEntity({
   name: "EventRow",
   tableName: "events",
   properties: {
-    seq: p.bigint("number").primary(),
+    // SQLite's key of a row is an "integer" of 64 bits; MikroORM would want it to be called bigint.
+    seq: p.bigint("number").primary().ignoreSchemaChanges("type"),
     time: millis(),
     type: p.string().length(100),
     builder: p.text().nullable(),

@@ -10,10 +10,10 @@ export async function runMigrations(options: OrmOptions): Promise<void> {
   await orm.value.migrator.up();
 }
 
-/** SQL that would be needed to bring the tables to what the entities say; "" when they agree. */
+/** SQL that would be needed to bring our tables to what the entities say; "" when they agree. Other tables are let be. */
 export async function schemaDifference(options: OrmOptions): Promise<string> {
   await using orm = await open(options);
-  const sql: string = await orm.value.schema.getUpdateSchemaSQL({ wrap: false });
+  const sql: string = await orm.value.schema.getUpdateSchemaSQL({ wrap: false, dropTables: false });
   return sql.trim();
 }
 

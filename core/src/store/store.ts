@@ -9,6 +9,8 @@ import { Tx } from "./tx.ts";
 /** The names of all migrations, oldest first. A database that names others was made by a newer Belfry. */
 export const MIGRATIONS = ["0001-tables"] as const;
 
+const MOST_ATTEMPTS = 5;
+
 export interface MigrationState {
   applied: string[];
   pending: string[];
@@ -78,8 +80,18 @@ export class Store {
     if (state.unknown.length > 0) throw faults.databaseNewer(state.unknown);
     if (state.pending.length === 0) return state;
     const { runMigrations } = await import("./migrate.ts");
-    await runMigrations(await this.#connection.orm());
-    return this.migrations();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await runMigrations(await this.#connection.orm());
+        return await this.migrations();
+      } catch (error) {
+        // Another master may have started at the same moment and made the tables first.
+        await new Promise((resolve) => setTimeout(resolve, 100 * attempt));
+        const now = await this.migrations().catch(() => state);
+        if (now.pending.length === 0) return now;
+        if (attempt === MOST_ATTEMPTS) throw error;
+      }
+    }
   }
 
   async #appliedMigrations(): Promise<string[]> {
