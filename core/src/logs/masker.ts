@@ -140,16 +140,17 @@ class StreamMasker implements Masker {
     const output: Uint8Array[] = [];
     // All bytes before it are given, or behind stars.
     let done = this.#covered;
+    const held = last ? 0 : finder.unfinished(bytes);
+    const end = bytes.length - held;
     finder.search(bytes, (at, length) => {
-      if (at + length <= done) return;
+      // What begins in the part held back is found again: a longer secret may begin before it.
+      if (at >= end || at + length <= done) return;
       if (at >= done) {
         if (at > done) output.push(bytes.subarray(done, at));
         output.push(STAR_BYTES);
       }
       done = at + length;
     });
-    const held = last ? 0 : finder.unfinished(bytes);
-    const end = bytes.length - held;
     if (done === 0 && held === 0 && bytes === chunk) return chunk;
     if (end > done) output.push(bytes.subarray(done, end));
     this.#carry = held === 0 ? NOTHING : Buffer.from(bytes.subarray(end));
