@@ -69,7 +69,7 @@ export async function* streamGit(call: GitCall): AsyncGenerator<Buffer, void> {
       const killer = setTimeout(kill, KILL_GRACE, "SIGKILL");
       await exited.catch(() => {});
       clearTimeout(killer);
-      kill("SIGKILL");
+      await groupEnded(child.pid);
       child.stdout.destroy();
       child.stderr.destroy();
     })();
@@ -133,6 +133,18 @@ export async function* streamFields(
     if (fields.length > 0) yield fields;
   }
   if (size > 0) yield [Buffer.concat(pieces)];
+}
+
+/** Ends what is left of a process group, and waits until it is gone; zombies that nobody collects would stay. */
+async function groupEnded(pid: number | undefined): Promise<void> {
+  for (let attempt = 0; pid !== undefined && attempt < 100; attempt++) {
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      return;
+    }
+    await new Promise((done) => setTimeout(done, 10));
+  }
 }
 
 function mergedEnvironment(changes: Record<string, string | null>): NodeJS.ProcessEnv {

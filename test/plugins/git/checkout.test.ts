@@ -231,6 +231,21 @@ test("a build's folder inside another repository leaves that one alone", async (
   }
 });
 
+test("a broken clone inside another clone of the same repository leaves that one alone", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  const one = await repo.commit("one", { a: "1" });
+  const builder = makeBuilder(world);
+  await builder.run();
+  const folder = join(builder.folder, "nested");
+  await builder.run({ folder });
+  await repo.commit("two", { a: "2" });
+  await rm(join(folder, ".git/HEAD"));
+  await builder.run({ folder });
+  assert.is(await readFile(join(folder, "a"), "utf8"), "2");
+  assert.equal([await git(builder.folder, "rev-parse", "HEAD"), await builder.read("a")], [one, "1"]);
+});
+
 test("files that are there already do not stand in the way of the first checkout", async () => {
   await using world = await makeWorld();
   const repo = await world.repository();
@@ -284,6 +299,9 @@ test("a server that gives out no commit by its hash is asked for the branch inst
       assert.match(text(), /unadvertised object|not our ref/);
     }
   }
+  await makeBuilder(world, { depth: 1, mode: "full" }).run({ stamps: [stamp(url)] });
+  const { properties } = await makeBuilder(world, { depth: 1 }).run({ stamps: [stamp(url, { revision: shas[0] })] });
+  assert.is(properties.get("gotRevision"), shas[0]);
 });
 
 test("an unknown revision or branch is a failure with a sentence, and is not tried again", async () => {
@@ -383,14 +401,15 @@ test("options of the step win over the source stamp, and may be computed", async
   const one = await repo.commit("one", { a: "1" });
   await repo.git("branch", "side");
   const two = await repo.commit("two", { a: "2" });
+  const three = await repo.commit("three", { a: "3" });
   const cases: [Record<string, unknown>, string][] = [
-    [{ repository: "repo", branch: "main", revision: null }, two],
+    [{ repository: "repo", branch: "main", revision: null }, three],
     [{ repository: world.path("repo"), branch: "side" }, one],
-    [{ repository: () => world.path("repo"), branch: interpolate`${"ma"}in` }, one],
-    [{ repository: world.path("repo"), revision: () => two }, two],
+    [{ repository: () => world.path("repo"), branch: interpolate`${"ma"}in` }, two],
+    [{ repository: world.path("repo"), revision: () => one }, one],
   ];
   for (const [options, sha] of cases) {
-    const { properties } = await makeBuilder(world, options).run({ stamps: [stamp("/nowhere", { revision: one })] });
+    const { properties } = await makeBuilder(world, options).run({ stamps: [stamp("/nowhere", { revision: two })] });
     assert.is(properties.get("gotRevision"), sha);
   }
 });
@@ -620,6 +639,7 @@ test("a source stamp cannot choose a program or a protocol", async () => {
     await rejects(run(), "BELFRY_GIT_REPOSITORY_INVALID");
     assert.equal(calls, []);
   }
+  await git(world.folder, "config", "--global", "protocol.allow", "always");
   await git(world.folder, "config", "--global", "url.ext::sh -c touch% pwned .insteadOf", "https://example.invalid/");
   const { run } = await makeBuilder(world).build({ stamps: [stamp("https://example.invalid/x")] });
   await rejects(run(), "BELFRY_GIT_PROTOCOL");

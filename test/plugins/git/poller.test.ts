@@ -497,16 +497,17 @@ test("the user's hooks, pagers and log settings have no say", async () => {
   await chmod(world.path("hooks/reference-transaction"), 0o755);
   await mkdir(world.path("template/hooks"), { recursive: true });
   process.env.GIT_DIR = world.path("nowhere");
-  process.env.GIT_INDEX_FILE = world.path("nowhere");
+  process.env.GIT_OBJECT_DIRECTORY = world.path("nowhere");
   const { sink, poll } = makePoller(world);
   try {
     assert.equal(await poll(), ["base"]);
   } finally {
     delete process.env.GIT_DIR;
-    delete process.env.GIT_INDEX_FILE;
+    delete process.env.GIT_OBJECT_DIRECTORY;
   }
   assert.equal(sink.changes[0]?.files, ["a"]);
   const names = await readdir(world.folder);
+  assert.not.ok(names.includes("nowhere"));
   assert.not.ok(names.includes("hooked") || names.includes("paged"));
 });
 
