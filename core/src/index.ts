@@ -1,18 +1,16 @@
+export type { DependencyContainer, InjectionToken } from "tsyringe";
 export { z } from "zod";
-export { administrator, internal } from "./api/callers.ts";
-export { SocketClient } from "./api/socket-client.ts";
 export type { Api } from "./api/api.ts";
+export { administrator, internal } from "./api/callers.ts";
 export type { Logger } from "./api/logger.ts";
+export { SocketClient } from "./api/socket-client.ts";
 export { TOKENS } from "./api/tokens.ts";
 export { type BuilderConfig, type Config, defineConfig } from "./config/config.ts";
 export { systemClock } from "./engine/system-clock.ts";
-export { createFileLogStore } from "./logs/file-log-store.ts";
-export { Master, type MasterOptions } from "./master.ts";
-export type { History } from "./status/history.ts";
-export type { DependencyContainer, InjectionToken } from "tsyringe";
-export { version } from "./version.ts";
 export { BelfryError, messageOf } from "./errors/belfry-error.ts";
 export * from "./interfaces/index.ts";
+export { createFileLogStore } from "./logs/file-log-store.ts";
+export { Master, type MasterOptions } from "./master.ts";
 export {
   defineChangeSource,
   defineDatabase,
@@ -28,3 +26,5 @@ export {
   duration,
   renders,
 } from "./plugins/define.ts";
+export type { History } from "./status/history.ts";
+export { version } from "./version.ts";

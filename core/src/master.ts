@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { container as root, type DependencyContainer } from "tsyringe";
+import { type DependencyContainer, container as root } from "tsyringe";
 import type { Api } from "./api/api.ts";
 import { internal } from "./api/callers.ts";
 import { CoreApi } from "./api/core-api.ts";
@@ -21,8 +21,8 @@ import { faults } from "./errors/catalogue.ts";
 import type { Clock } from "./interfaces/clock.ts";
 import type { DatabaseConnection } from "./interfaces/database.ts";
 import type { LogStore } from "./interfaces/log-store.ts";
-import type { PluginStore } from "./interfaces/plugin-store.ts";
 import type { CreateContext, Plugin } from "./interfaces/plugin.ts";
+import type { PluginStore } from "./interfaces/plugin-store.ts";
 import { createFileLogStore } from "./logs/file-log-store.ts";
 import { Registry } from "./plugins/registry.ts";
 import { EventFeed } from "./status/event-feed.ts";
@@ -70,7 +70,6 @@ export class Master {
   #store: Store | undefined;
   #api: CoreApi | undefined;
   #engine: Engine | undefined;
-  #leases: LeaseKeeper | undefined;
   #stopping: Promise<void> | undefined;
   #began = "0";
 
@@ -141,13 +140,15 @@ export class Master {
     this.#began = String(await newestPosition(store));
     const ttl = this.#options.leaseTtl ?? 15_000;
     const owner = `${generation.masterName}#${process.pid}-${randomBytes(6).toString("hex")}`;
-    const leases = new LeaseKeeper(store, owner, ttl, (err) => this.#logger.error({ err }, "the leases could not be prolonged"));
-    this.#leases = leases;
+    const leases = new LeaseKeeper(store, owner, ttl, (err) =>
+      this.#logger.error({ err }, "the leases could not be prolonged"),
+    );
     this.#opened.push({ name: "leases", close: () => leases.stop() });
     const masterId = await this.#becomeMaster(store, leases);
     leases.start();
 
-    const logStore: LogStore = generation.logStore?.part ?? createFileLogStore({ folder: join(this.stateFolder, "logs") });
+    const logStore: LogStore =
+      generation.logStore?.part ?? createFileLogStore({ folder: join(this.stateFolder, "logs") });
     await logStore.start?.();
     this.#opened.push({ name: "log store", close: async () => logStore.stop?.() });
     const generationId = await recordGeneration(store, masterId, generation.shown, [...generation.builders.values()]);
@@ -214,7 +215,7 @@ export class Master {
     const row = await store.read.selectFrom("masters").selectAll().where("name", "=", name).executeTakeFirst();
     const host = hostId();
     const [pid, start] = [process.pid, processStart(process.pid)];
-    const dead = row !== undefined && row.host.startsWith(`${host} `) && !isAlive(row.pid, row.host.slice(host.length + 1));
+    const dead = row?.host.startsWith(`${host} `) === true && !isAlive(row.pid, row.host.slice(host.length + 1));
     const deadline = Date.now() + leases.ttl * 1.5;
     for (;;) {
       const lease = await leases.hold(masterLease(name), dead);
@@ -222,14 +223,22 @@ export class Master {
       const state = await leaseState(store, masterLease(name));
       const elsewhere = row !== undefined && !row.host.startsWith(`${host} `);
       if (!elsewhere || Date.now() > deadline) {
-        throw faults.masterRunning(name, `process ${row?.pid} on ${row?.host.split(" ")[0] ?? "another machine"}, heard of ${Math.round((leases.ttl - (state?.left ?? 0)) / 1_000)} s ago`);
+        throw faults.masterRunning(
+          name,
+          `process ${row?.pid} on ${row?.host.split(" ")[0] ?? "another machine"}, heard of ${Math.round((leases.ttl - (state?.left ?? 0)) / 1_000)} s ago`,
+        );
       }
       await new Promise((next) => setTimeout(next, 250));
     }
     const facts = { host: `${host} ${start}`, pid, started_at: this.#clock.now() };
     return store.write(async (tx) => {
       // What the dead process held besides: nobody prolongs it any more.
-      await tx.db.updateTable("leases").set({ owner: "", until_at: 0 }).where("owner", "like", `${name.replace(/[%_\\]/g, "_")}#%`).where("owner", "!=", leases.owner).execute();
+      await tx.db
+        .updateTable("leases")
+        .set({ owner: "", until_at: 0 })
+        .where("owner", "like", `${name.replace(/[%_\\]/g, "_")}#%`)
+        .where("owner", "!=", leases.owner)
+        .execute();
       const { id } = await tx.db
         .insertInto("masters")
         .values({ name, ...facts })

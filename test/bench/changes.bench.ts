@@ -9,8 +9,8 @@ import { sqlite } from "@belfry/sqlite";
 import { fakeWorker, step, testMaster } from "@belfry/testkit";
 import Database from "better-sqlite3";
 import type { Row } from "./bench.ts";
-import { round, timed } from "./measure.ts";
 import { httpUrl } from "./http-url.ts";
+import { round, timed } from "./measure.ts";
 
 const CHANGES = 5_000;
 const WIDTH = 8;
@@ -32,14 +32,39 @@ async function run(): Promise<Row[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: WIDTH });
   const add = (i: number) =>
     new Promise<void>((resolve, reject) => {
-      const body = JSON.stringify({ jsonrpc: "2.0", id: i, method: "changes.add", params: { key: `c${i}`, author: "bench", comments: "a change", files: ["a/b.c"], revision: `r${i}`, branch: "main", repository: "https://example.org/r.git" } });
-      const sent = request(url, { agent, method: "POST", headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body), authorization: `Bearer ${token}` } }, (answer) => {
-        let text = "";
-        answer.on("data", (data) => {
-          text += data;
-        });
-        answer.on("end", () => (text.includes('"added":true') ? resolve() : reject(new Error(text))));
+      const body = JSON.stringify({
+        jsonrpc: "2.0",
+        id: i,
+        method: "changes.add",
+        params: {
+          key: `c${i}`,
+          author: "bench",
+          comments: "a change",
+          files: ["a/b.c"],
+          revision: `r${i}`,
+          branch: "main",
+          repository: "https://example.org/r.git",
+        },
       });
+      const sent = request(
+        url,
+        {
+          agent,
+          method: "POST",
+          headers: {
+            "content-type": "application/json",
+            "content-length": Buffer.byteLength(body),
+            authorization: `Bearer ${token}`,
+          },
+        },
+        (answer) => {
+          let text = "";
+          answer.on("data", (data) => {
+            text += data;
+          });
+          answer.on("end", () => (text.includes('"added":true') ? resolve() : reject(new Error(text))));
+        },
+      );
       sent.on("error", reject);
       sent.end(body);
     });
@@ -48,7 +73,17 @@ async function run(): Promise<Row[]> {
   agent.destroy();
   const value = (CHANGES / millis) * 1_000;
   const limit = await groupCommits();
-  return [{ figure: "changes/s", value: round(value), unit: "1/s", limit: round(limit), ratio: round(value / limit, 3), goal: "≥ 1,000/s", met: value >= 1_000 }];
+  return [
+    {
+      figure: "changes/s",
+      value: round(value),
+      unit: "1/s",
+      limit: round(limit),
+      ratio: round(value / limit, 3),
+      goal: "≥ 1,000/s",
+      met: value >= 1_000,
+    },
+  ];
 }
 
 /** Rows a second in commits of 8 at the same `synchronous`. */

@@ -3,7 +3,11 @@ import { Agent, request } from "node:http";
 const [url = "", seconds = "1"] = process.argv.slice(2);
 const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "builds.list", params: { limit: 50 } });
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-const options = { agent, method: "POST", headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) } };
+const options = {
+  agent,
+  method: "POST",
+  headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
+};
 
 const once = () =>
   new Promise<void>((resolve, reject) => {
@@ -12,7 +16,11 @@ const once = () =>
       answer.on("data", (data) => {
         size += data.length;
       });
-      answer.on("end", () => (answer.statusCode === 200 && size > 5_000 ? resolve() : reject(new Error(`status ${answer.statusCode}, ${size} bytes`))));
+      answer.on("end", () =>
+        answer.statusCode === 200 && size > 5_000
+          ? resolve()
+          : reject(new Error(`status ${answer.statusCode}, ${size} bytes`)),
+      );
     });
     sent.on("error", reject);
     sent.end(body);

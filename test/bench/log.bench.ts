@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { anyBranch, force } from "@belfry/schedulers";
 import { sqlite } from "@belfry/sqlite";
-import { shell, } from "@belfry/steps";
+import { shell } from "@belfry/steps";
 import { step, testMaster, until } from "@belfry/testkit";
 import { localWorker } from "@belfry/worker";
 import type { Row } from "./bench.ts";
@@ -31,7 +31,11 @@ async function run(): Promise<Row[]> {
         schedulers: [force({ name: "print", builders: ["print"] }), anyBranch({ name: "all", builders: ["other"] })],
         builders: [
           { name: "print", workers: ["w"], steps: [shell({ command: ["cat", file] })] },
-          { name: "other", workers: ["w"], steps: [step({ run: () => (started.push(performance.now()), { result: "success" as const }) })] },
+          {
+            name: "other",
+            workers: ["w"],
+            steps: [step({ run: () => (started.push(performance.now()), { result: "success" as const }) })],
+          },
         ],
       },
     });
@@ -42,7 +46,10 @@ async function run(): Promise<Row[]> {
       const { items } = await kit.call("logs.list", { build: build.id });
       if (items[0].lines < LINES) throw new Error(`${items[0].lines} lines are not all`);
       const { items: steps } = await kit.call("builds.steps", { build: build.id });
-      return { build: build.id as number, megabytesPerSecond: items[0].bytes / 1e3 / (steps[0].finishedAt - steps[0].startedAt) };
+      return {
+        build: build.id as number,
+        megabytesPerSecond: items[0].bytes / 1e3 / (steps[0].finishedAt - steps[0].startedAt),
+      };
     };
     await kit.addChange({ revision: "warm" });
     await until(() => started.length === 1, "the first build");
@@ -85,10 +92,42 @@ async function run(): Promise<Row[]> {
     const read = percentiles(reads);
     const ratio = alone.megabytesPerSecond / around;
     return [
-      { figure: "log of 100 MB", value: round(alone.megabytesPerSecond), unit: "MB/s", limit: round(around), ratio: round(ratio, 3), goal: "≥ 0.15 of the limit", met: ratio >= 0.15 },
-      { figure: "log: memory grows", value: round(memory), unit: "MB", limit: null, ratio: null, goal: "≤ 64 MB", met: memory <= 64 },
-      { figure: `log: other builds' latency p95 (${latencies.length})`, value: round(p95), unit: "ms", limit: null, ratio: null, goal: "≤ 100 ms", met: p95 <= 100 },
-      { figure: "log read of 100 lines p50", value: round(read.p50, 2), unit: "ms", limit: null, ratio: null, goal: "≤ 5 ms", met: read.p50 <= 5 },
+      {
+        figure: "log of 100 MB",
+        value: round(alone.megabytesPerSecond),
+        unit: "MB/s",
+        limit: round(around),
+        ratio: round(ratio, 3),
+        goal: "≥ 0.15 of the limit",
+        met: ratio >= 0.15,
+      },
+      {
+        figure: "log: memory grows",
+        value: round(memory),
+        unit: "MB",
+        limit: null,
+        ratio: null,
+        goal: "≤ 64 MB",
+        met: memory <= 64,
+      },
+      {
+        figure: `log: other builds' latency p95 (${latencies.length})`,
+        value: round(p95),
+        unit: "ms",
+        limit: null,
+        ratio: null,
+        goal: "≤ 100 ms",
+        met: p95 <= 100,
+      },
+      {
+        figure: "log read of 100 lines p50",
+        value: round(read.p50, 2),
+        unit: "ms",
+        limit: null,
+        ratio: null,
+        goal: "≤ 5 ms",
+        met: read.p50 <= 5,
+      },
     ];
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -99,7 +138,8 @@ async function writeLines(file: string): Promise<void> {
   const out = createWriteStream(file);
   for (let i = 0; i < LINES; i += 10_000) {
     let text = "";
-    for (let j = i; j < i + 10_000; j += 1) text += `${String(j).padStart(8)} ${"the quick brown fox jumps over the lazy dog ".repeat(2).slice(0, 90)}\n`;
+    for (let j = i; j < i + 10_000; j += 1)
+      text += `${String(j).padStart(8)} ${"the quick brown fox jumps over the lazy dog ".repeat(2).slice(0, 90)}\n`;
     if (!out.write(text)) await once(out, "drain");
   }
   out.end();

@@ -24,7 +24,12 @@ export const DATABASES: readonly { name: string; open(): Promise<TestDatabase> }
     name: "SQLite",
     async open() {
       const { path, remove } = await folder();
-      return { name: "SQLite", entry: sqlite({ file: join(path, "test.sqlite"), synchronous: "normal" }), folder: path, [Symbol.asyncDispose]: remove };
+      return {
+        name: "SQLite",
+        entry: sqlite({ file: join(path, "test.sqlite"), synchronous: "normal" }),
+        folder: path,
+        [Symbol.asyncDispose]: remove,
+      };
     },
   },
   {

@@ -22,7 +22,9 @@ interface Life {
 }
 
 function startMaster(folder: string, url: string): Life {
-  const child = spawn(process.execPath, ["--conditions=source", fixture, folder, url], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--conditions=source", fixture, folder, url], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   child.stdout?.on("data", (data) => {
     output += data;
@@ -45,18 +47,23 @@ function leftBehind(folder: string): string[] {
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/environ`, "utf8").includes(folder) || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder);
+        return (
+          readFileSync(`/proc/${pid}/environ`, "utf8").includes(folder) ||
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder)
+        );
       } catch {
         return false;
       }
     });
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: rows of many methods.
 async function all(client: SocketClient, method: string, params: { [key: string]: Json } = {}): Promise<any[]> {
   const items = [];
   for (let cursor: string | undefined; ; ) {
-    const page = (await client.call(method, { limit: 500, order: "id", ...params, ...(cursor ? { cursor } : {}) })) as { items: Json[]; next: string | null };
+    const page = (await client.call(method, { limit: 500, order: "id", ...params, ...(cursor ? { cursor } : {}) })) as {
+      items: Json[];
+      next: string | null;
+    };
     items.push(...page.items);
     if (page.next === null) return items;
     cursor = page.next;
@@ -80,7 +87,12 @@ async function chaos(url: string): Promise<void> {
         while (!acknowledged.has(key)) {
           try {
             client ??= await SocketClient.connect(socket);
-            const { change } = (await client.call("changes.add", { key, revision: key, branch: "main", repository: "r" })) as { change: number };
+            const { change } = (await client.call("changes.add", {
+              key,
+              revision: key,
+              branch: "main",
+              repository: "r",
+            })) as { change: number };
             acknowledged.set(key, change);
           } catch {
             client?.close();
@@ -126,8 +138,13 @@ async function chaos(url: string): Promise<void> {
     const stored = await changes();
     const keys = stored.map((change) => `${change.source} ${change.key}`);
     assert.is(new Set(keys).size, keys.length, "no change is stored twice");
-    assert.is(stored.filter((change) => change.source === "told").length, wanted, "no change of the source is lost or invented");
-    for (const [key, id] of acknowledged) assert.is(stored.find((change) => change.key === key)?.id, id, `${key} was acknowledged and is kept`);
+    assert.is(
+      stored.filter((change) => change.source === "told").length,
+      wanted,
+      "no change of the source is lost or invented",
+    );
+    for (const [key, id] of acknowledged)
+      assert.is(stored.find((change) => change.key === key)?.id, id, `${key} was acknowledged and is kept`);
 
     const requests = await all(last, "requests.list");
     const sets = new Map<number, { scheduler: string; changes: number[] }>();
@@ -136,7 +153,11 @@ async function chaos(url: string): Promise<void> {
     }
     for (const scheduler of ["at-once", "collected"]) {
       const decided = [...sets.values()].filter((set) => set.scheduler === scheduler).flatMap((set) => set.changes);
-      assert.equal(decided.sort((a, b) => a - b), stored.map((change) => change.id).sort((a, b) => a - b), `${scheduler} decided once on every change`);
+      assert.equal(
+        decided.sort((a, b) => a - b),
+        stored.map((change) => change.id).sort((a, b) => a - b),
+        `${scheduler} decided once on every change`,
+      );
     }
     const builds = await all(last, "builds.list");
     for (const request of requests) {
@@ -148,10 +169,17 @@ async function chaos(url: string): Promise<void> {
       assert.is(request.result, ends[0]?.result);
       assert.is(request.result, "success", `request ${request.id}`);
     }
-    assert.ok(builds.some((build) => build.result === "retry"), "some builds were cut off, or this test tested nothing");
+    assert.ok(
+      builds.some((build) => build.result === "retry"),
+      "some builds were cut off, or this test tested nothing",
+    );
     for (const builder of ["a", "b", "c"]) {
       const numbers = builds.filter((build) => build.builder === builder).map((build) => build.number);
-      assert.equal(numbers, numbers.map((_, i) => i + 1), `the builds of ${builder} are numbered without gaps`);
+      assert.equal(
+        numbers,
+        numbers.map((_, i) => i + 1),
+        `the builds of ${builder} are numbered without gaps`,
+      );
     }
     assert.not.ok(readdirSync(folder).includes("overlaps"), "no request was built twice at once");
     for (const build of builds.slice(-5)) {
@@ -161,17 +189,22 @@ async function chaos(url: string): Promise<void> {
 
     const events = [];
     for (let since = "0"; ; ) {
-      const page = (await last.call("events.since", { since, limit: 500 })) as { items: { position: string; type: string }[]; next: string };
+      const page = (await last.call("events.since", { since, limit: 500 })) as {
+        items: { position: string; type: string }[];
+        next: string;
+      };
       if (page.items.length === 0) break;
       events.push(...page.items);
       since = page.next;
     }
-    const lastTold = () => Number(readFileSync(join(folder, "told.txt"), "utf8").trimEnd().split("\n").at(-1)?.split(" ")[0]);
+    const lastTold = () =>
+      Number(readFileSync(join(folder, "told.txt"), "utf8").trimEnd().split("\n").at(-1)?.split(" ")[0]);
     const newest = Number(events.at(-1)?.position);
     await until(() => lastTold() >= newest, "the listener's last event", 20_000);
     const heard = readFileSync(join(folder, "told.txt"), "utf8").trimEnd().split("\n");
     const heardOnce = new Set(heard);
-    for (const event of events) assert.ok(heardOnce.has(`${event.position} ${event.type}`), `the listener was told of ${event.position}`);
+    for (const event of events)
+      assert.ok(heardOnce.has(`${event.position} ${event.type}`), `the listener was told of ${event.position}`);
     let highest = 0;
     let repeats = 0;
     for (const line of heard) {

@@ -40,7 +40,8 @@ export class CoreApi implements Api {
     ];
     for (const method of own) this.#methods.set(method.name, method);
     for (const { plugin, method } of deps.registry.methods) {
-      if (this.#methods.has(method.name)) throw faults.pluginRefused(plugin, `It adds the method "${method.name}", which core has already.`);
+      if (this.#methods.has(method.name))
+        throw faults.pluginRefused(plugin, `It adds the method "${method.name}", which core has already.`);
       this.#methods.set(method.name, method);
     }
   }

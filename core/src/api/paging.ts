@@ -11,7 +11,11 @@ export function pageParams<F extends string, O extends string>(fields: readonly 
     limit: z.int().min(1).max(MOST).optional().describe(`how many at most; default ${DEFAULT_LIMIT}, most ${MOST}`),
     cursor: z.string().max(500).optional().describe("`next` of the page before"),
     order: z.enum(orders).optional().describe(`default "${orders[0]}"; a leading "-" means descending`),
-    fields: z.array(z.enum(fields as unknown as [F, ...F[]])).min(1).optional().describe("only these fields of each item"),
+    fields: z
+      .array(z.enum(fields as unknown as [F, ...F[]]))
+      .min(1)
+      .optional()
+      .describe("only these fields of each item"),
   };
 }
 
@@ -28,7 +32,11 @@ export function writeCursor(query: string, place: Json): string {
 }
 
 /** Reads a cursor back; refuses one that is damaged or belongs to another query. */
-export function readCursor<S extends z.ZodType>(text: string | undefined, query: string, place: S): z.output<S> | undefined {
+export function readCursor<S extends z.ZodType>(
+  text: string | undefined,
+  query: string,
+  place: S,
+): z.output<S> | undefined {
   if (text === undefined) return undefined;
   try {
     const [owner, value] = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));

@@ -38,7 +38,11 @@ export class SocketClient {
         resolve(new SocketClient(socket, path));
       });
       socket.once("error", (error: NodeJS.ErrnoException) => {
-        reject(error.code === "EACCES" || error.code === "EPERM" ? faults.socketForbidden(path) : faults.masterNotRunning(path));
+        reject(
+          error.code === "EACCES" || error.code === "EPERM"
+            ? faults.socketForbidden(path)
+            : faults.masterNotRunning(path),
+        );
       });
     });
   }

@@ -1,6 +1,6 @@
 import type { InjectionToken } from "tsyringe";
-import type { Api } from "./api.ts";
 import type { Clock } from "../interfaces/clock.ts";
+import type { Api } from "./api.ts";
 import type { Logger } from "./logger.ts";
 
 /** What plugins resolve from their container. */

@@ -25,7 +25,14 @@ export class View {
       .selectFrom("builders")
       .select(["name", "project", "tags"])
       .execute()
-      .then((rows) => new Set(rows.filter((row) => visible({ builder: row.name, project: row.project, tags: JSON.parse(row.tags) })).map((row) => row.name)));
+      .then(
+        (rows) =>
+          new Set(
+            rows
+              .filter((row) => visible({ builder: row.name, project: row.project, tags: JSON.parse(row.tags) }))
+              .map((row) => row.name),
+          ),
+      );
     return this.#names;
   }
 

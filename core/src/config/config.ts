@@ -61,7 +61,6 @@ const name = z
   .string()
   .min(1)
   .max(200)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
   .regex(/^[^\u0000-\u001f\u007f]*$/, "expected no control characters");
 
 /** The shape of a configuration, before its entries are looked at. */

@@ -1,10 +1,10 @@
+import { BelfryError, messageOf } from "../errors/belfry-error.ts";
+import { faults } from "../errors/catalogue.ts";
 import type { BuildStep, StepFlags } from "../interfaces/build-step.ts";
 import type { CreateContext, Entry, PartDefinition, Parts, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
 import { isRenderable } from "../interfaces/properties.ts";
 import type { Json } from "../interfaces/values.ts";
-import { faults } from "../errors/catalogue.ts";
-import { BelfryError, messageOf } from "../errors/belfry-error.ts";
-import { definitionOf, kindOf, pluginOf, shortKind, STEP_FLAG_NAMES, stepFlags } from "../plugins/define.ts";
+import { definitionOf, kindOf, pluginOf, STEP_FLAG_NAMES, shortKind, stepFlags } from "../plugins/define.ts";
 import type { Registry } from "../plugins/registry.ts";
 import { type CheckedConfig, configSchema } from "./config.ts";
 
@@ -78,7 +78,8 @@ function* entriesOf(config: CheckedConfig): Generator<{ path: string; point: Poi
     for (const [i, entry] of (entries ?? []).entries()) yield { path: `${key}[${i}]`, point, entry };
   }
   for (const [i, builder] of (config.builders ?? []).entries()) {
-    for (const [j, entry] of builder.steps.entries()) yield { path: `builders[${i}].steps[${j}]`, point: "step", entry };
+    for (const [j, entry] of builder.steps.entries())
+      yield { path: `builders[${i}].steps[${j}]`, point: "step", entry };
   }
 }
 
@@ -93,32 +94,49 @@ export function makeGeneration(
 ): Generation {
   const shape = configSchema.safeParse(value);
   if (!shape.success) {
-    throw faults.configInvalid(shape.error.issues.map((issue) => ({ path: pathOf(issue.path), message: issue.message })));
+    throw faults.configInvalid(
+      shape.error.issues.map((issue) => ({ path: pathOf(issue.path), message: issue.message })),
+    );
   }
   const config = shape.data;
   const found: Fault[] = [];
-  const fault = (path: string, message: string, code?: string) => found.push({ path, message, ...(code ? { code } : {}) });
+  const fault = (path: string, message: string, code?: string) =>
+    found.push({ path, message, ...(code ? { code } : {}) });
 
   for (const plugin of config.plugins ?? []) attempt(fault, "plugins", () => registry.load(plugin));
   for (const { path, entry } of entriesOf(config)) {
     const definition = definitionOf(entry);
     const plugin = definition && pluginOf(definition);
     if (plugin) attempt(fault, path, () => registry.load(plugin));
-    else if (definition) fault(path, `the part "${definition.kind}" belongs to no plugin: list it in the parts of a definePlugin`, "BELFRY_PLUGIN_REFUSED");
+    else if (definition)
+      fault(
+        path,
+        `the part "${definition.kind}" belongs to no plugin: list it in the parts of a definePlugin`,
+        "BELFRY_PLUGIN_REFUSED",
+      );
   }
 
-  const parts = new Map<string, { name: string; kind: string; plugin: Plugin; part: unknown; flags: ConfiguredStep["flags"] }>();
+  const parts = new Map<
+    string,
+    { name: string; kind: string; plugin: Plugin; part: unknown; flags: ConfiguredStep["flags"] }
+  >();
   for (const { path, point, entry } of entriesOf(config)) {
     const own = definitionOf(entry);
     if (own && !pluginOf(own)) continue;
     const known = own ? { definition: own, plugin: pluginOf(own) as Plugin } : registry.find(entry.kind);
     if (!known) {
       const near = registry.kinds(point).join(", ");
-      fault(`${path}.kind`, `there is no ${point} of kind "${entry.kind}"${near ? `; there are: ${near}` : "; add its plugin to `plugins`"}`);
+      fault(
+        `${path}.kind`,
+        `there is no ${point} of kind "${entry.kind}"${near ? `; there are: ${near}` : "; add its plugin to `plugins`"}`,
+      );
       continue;
     }
     if (known.definition.point !== point) {
-      fault(path, `"${shortKind(kindOf(known.definition))}" is a ${known.definition.point}; a ${point} is expected here`);
+      fault(
+        path,
+        `"${shortKind(kindOf(known.definition))}" is a ${known.definition.point}; a ${point} is expected here`,
+      );
       continue;
     }
     const made = makePart(path, point, entry, known.definition, known.plugin, fault, context);
@@ -142,7 +160,9 @@ export function makeGeneration(
     for (const [j, worker] of builder.workers.entries()) {
       if (!workerNames.has(worker)) fault(`builders[${i}].workers[${j}]`, `there is no worker named "${worker}"`);
     }
-    const steps = builder.steps.map((_, j) => parts.get(`builders[${i}].steps[${j}]`)).filter((part) => part !== undefined);
+    const steps = builder.steps
+      .map((_, j) => parts.get(`builders[${i}].steps[${j}]`))
+      .filter((part) => part !== undefined);
     builders.set(builder.name, {
       name: builder.name,
       workers: builder.workers,
@@ -216,7 +236,8 @@ function makePart(
 
 /** Takes the options that core handles for every step, and the name of other entries, from a part's own. */
 function splitOptions(point: Point, options: Record<string, unknown>) {
-  const names = point === "step" ? STEP_FLAG_NAMES : ["source", "scheduler", "listener", "worker"].includes(point) ? ["name"] : [];
+  const names =
+    point === "step" ? STEP_FLAG_NAMES : ["source", "scheduler", "listener", "worker"].includes(point) ? ["name"] : [];
   const own: Record<string, unknown> = {};
   const common: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) (names.includes(key) ? common : own)[key] = value;
@@ -227,16 +248,28 @@ function attempt(fault: (path: string, message: string, code?: string) => void, 
   try {
     act();
   } catch (error) {
-    if (BelfryError.is(error)) fault(path, error.details.length > 0 ? error.details.map((d) => `${d.path}: ${d.message}`).join("; ") : `${error.what} ${error.why}`, error.code);
+    if (BelfryError.is(error))
+      fault(
+        path,
+        error.details.length > 0
+          ? error.details.map((d) => `${d.path}: ${d.message}`).join("; ")
+          : `${error.what} ${error.why}`,
+        error.code,
+      );
     else fault(path, messageOf(error));
   }
 }
 
-function unique(key: string, entries: readonly { name: string }[], fault: (path: string, message: string) => void): void {
+function unique(
+  key: string,
+  entries: readonly { name: string }[],
+  fault: (path: string, message: string) => void,
+): void {
   const seen = new Map<string, number>();
   for (const [i, { name }] of entries.entries()) {
     const first = seen.get(name);
-    if (first !== undefined) fault(`${key}[${i}].name`, `"${name}" is the name of ${key}[${first}] too; give each a name of its own`);
+    if (first !== undefined)
+      fault(`${key}[${i}].name`, `"${name}" is the name of ${key}[${first}] too; give each a name of its own`);
     else seen.set(name, i);
   }
 }

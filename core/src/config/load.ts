@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { faults } from "../errors/catalogue.ts";
 import { BelfryError, messageOf } from "../errors/belfry-error.ts";
+import { faults } from "../errors/catalogue.ts";
 
 /** What a configuration may be called, the usual name first. */
 export const CONFIG_NAMES = ["belfry.config.ts", "belfry.config.mts", "belfry.config.js", "belfry.config.mjs"];

@@ -173,12 +173,23 @@ export class BuildRecorder {
     } else {
       await tx.db
         .insertInto("logs")
-        .values({ build_id: id, step: record.step, log: record.log, name: record.name, store_key: record.key, ...facts })
+        .values({
+          build_id: id,
+          step: record.step,
+          log: record.log,
+          name: record.name,
+          store_key: record.key,
+          ...facts,
+        })
         .execute();
       if (!record.finished) tx.event("log.added", event, { builder, project });
     }
     if (record.finished) {
-      tx.event("log.finished", { ...event, lines: record.lines, bytes: record.bytes, truncated: record.truncated }, { builder, project });
+      tx.event(
+        "log.finished",
+        { ...event, lines: record.lines, bytes: record.bytes, truncated: record.truncated },
+        { builder, project },
+      );
     }
   }
 
@@ -194,7 +205,9 @@ export class BuildRecorder {
 
 /** What is to be written, as it is now: it may change while it is written. */
 function dirtyOnes<T>(map: Map<string, Dirty<T>>): { entry: Dirty<T>; record: T; stored: boolean }[] {
-  return [...map.values()].filter((entry) => entry.dirty).map((entry) => ({ entry, record: entry.record, stored: entry.stored }));
+  return [...map.values()]
+    .filter((entry) => entry.dirty)
+    .map((entry) => ({ entry, record: entry.record, stored: entry.stored }));
 }
 
 /** A step may make thousands of calls; those that are stored and over need not stay in memory. */

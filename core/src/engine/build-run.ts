@@ -5,10 +5,17 @@ import type { BuildInfo, StepContext, StepResult } from "../interfaces/build-ste
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import { render } from "../interfaces/properties.ts";
-import { RESULTS, type Json, type Millis, type Result } from "../interfaces/values.ts";
+import { type Json, type Millis, RESULTS, type Result } from "../interfaces/values.ts";
 import type { Worker, WorkerSession } from "../interfaces/worker.ts";
 import { createSecretSet, type SecretSet } from "../logs/masker.ts";
-import { type BuildKey, finishBuild, finishStep, startBuild, startStep, type UnfinishedBuild } from "../store/builds.ts";
+import {
+  type BuildKey,
+  finishBuild,
+  finishStep,
+  startBuild,
+  startStep,
+  type UnfinishedBuild,
+} from "../store/builds.ts";
 import { type FullStamp, stampsOf } from "../store/buildsets.ts";
 import type { Store } from "../store/store.ts";
 import type { Tx } from "../store/tx.ts";
@@ -50,7 +57,14 @@ export interface RunningBuildView {
   revision: string | null;
   result: Result;
   stopping: boolean;
-  steps: { step: number; name: string; startedAt: Millis; finishedAt: Millis | null; result: Result | null; summary: string }[];
+  steps: {
+    step: number;
+    name: string;
+    startedAt: Millis;
+    finishedAt: Millis | null;
+    result: Result | null;
+    summary: string;
+  }[];
   stepCount: number;
 }
 
@@ -68,7 +82,6 @@ export class BuildRun {
   readonly #hard = new AbortController();
   readonly #view: RunningBuildView;
   #session: WorkerSession | undefined;
-  #info: BuildInfo | undefined;
   #owners: string[] = [];
   #stamps: FullStamp[] = [];
   #result: Result = "success";
@@ -82,7 +95,9 @@ export class BuildRun {
     this.#build = build;
     this.#builder = builder;
     this.#deps = deps;
-    this.#recorder = new BuildRecorder(deps.store, deps.clock, deps.lease, build, (error) => deps.onError("the journal could not be written", error, build));
+    this.#recorder = new BuildRecorder(deps.store, deps.clock, deps.lease, build, (error) =>
+      deps.onError("the journal could not be written", error, build),
+    );
     this.#properties = new BuildProperties((name, value, source) =>
       this.#recorder.property(name, this.#secrets.json(value) as Json, source),
     );
@@ -105,7 +120,8 @@ export class BuildRun {
     deps.lease.signal.addEventListener("abort", lost, { once: true });
     this.done = this.#run()
       .catch((error) => {
-        if (!this.#hard.signal.aborted || !isLeaseLost(error)) deps.onError("the build could not be carried to its end", error, build);
+        if (!this.#hard.signal.aborted || !isLeaseLost(error))
+          deps.onError("the build could not be carried to its end", error, build);
       })
       .finally(() => deps.lease.signal.removeEventListener("abort", lost));
   }
@@ -137,7 +153,9 @@ export class BuildRun {
     const timer =
       limit === undefined
         ? undefined
-        : clock.setTimer(limit, () => this.#stop.abort(new Interruption(`the build took longer than ${seconds(limit)}`, "failure")));
+        : clock.setTimer(limit, () =>
+            this.#stop.abort(new Interruption(`the build took longer than ${seconds(limit)}`, "failure")),
+          );
     // Written with the first step, so that a short build costs a transaction less.
     this.#unwritten = async (tx) => {
       if (!(await startBuild(tx, this.key, this.#build.worker))) throw new AlreadyEnded();
@@ -159,7 +177,9 @@ export class BuildRun {
       if (!(error instanceof AlreadyEnded)) throw error;
     } finally {
       timer?.cancel();
-      await this.#session?.close().catch((error) => this.#deps.onError("the worker could not clean up", error, this.key));
+      await this.#session
+        ?.close()
+        .catch((error) => this.#deps.onError("the worker could not clean up", error, this.key));
     }
   }
 
@@ -231,7 +251,8 @@ export class BuildRun {
     if (combineResults(this.#result, result, {}).result !== this.#result) this.#summaries.push(text);
     this.#result = combineResults(this.#result, result, {}).result;
     this.#view.result = this.#result;
-    if (!(error instanceof Interruption) && !BelfryError.is(error)) this.#deps.onError("the build failed outside of its steps", error, this.key);
+    if (!(error instanceof Interruption) && !BelfryError.is(error))
+      this.#deps.onError("the build failed outside of its steps", error, this.key);
   }
 
   async #runStep(index: number, configured: ConfiguredStep): Promise<StepResult & { summary: string }> {
@@ -272,20 +293,28 @@ export class BuildRun {
     const { name, step, flags } = configured;
     const timeUp = new AbortController();
     const limit = flags.maxTime;
-    const timer = limit === undefined ? undefined : clock.setTimer(limit, () => timeUp.abort(new Interruption(`took longer than ${seconds(limit)}`, "failure")));
+    const timer =
+      limit === undefined
+        ? undefined
+        : clock.setTimer(limit, () => timeUp.abort(new Interruption(`took longer than ${seconds(limit)}`, "failure")));
     // A step that always runs is not stopped by what stopped the build before it began.
     const signals = [this.#hard.signal, timeUp.signal, ...(this.#stop.signal.aborted ? [] : [this.#stop.signal])];
     const signal = AbortSignal.any(signals);
     const worker = this.#stepWorker(number, logs, signal);
     try {
       const info = this.#buildInfo();
-      if (typeof flags.doStepIf === "boolean" ? !flags.doStepIf : flags.doStepIf && !(await flags.doStepIf({ ...info, properties: this.#properties }))) {
+      if (
+        typeof flags.doStepIf === "boolean"
+          ? !flags.doStepIf
+          : flags.doStepIf && !(await flags.doStepIf({ ...info, properties: this.#properties }))
+      ) {
         return { result: "skipped", summary: "not needed" };
       }
       await worker.prepare();
       const ctx = this.#context(info, worker.hands, logs, number, signal, shown);
       const result = await settle(step.run(ctx), signal, name, clock);
-      if (typeof result !== "object" || result === null || !RESULTS.includes(result.result)) throw faults.resultInvalid(name);
+      if (typeof result !== "object" || result === null || !RESULTS.includes(result.result))
+        throw faults.resultInvalid(name);
       return result;
     } catch (error) {
       return this.#failedStep(error, signal, number, logs);
@@ -295,14 +324,25 @@ export class BuildRun {
     }
   }
 
-  async #failedStep(error: unknown, signal: AbortSignal, number: number, logs: Map<string, RunningLog>): Promise<StepResult & { error?: unknown }> {
+  async #failedStep(
+    error: unknown,
+    signal: AbortSignal,
+    number: number,
+    logs: Map<string, RunningLog>,
+  ): Promise<StepResult & { error?: unknown }> {
     if (isLeaseLost(error) || (signal.aborted && isLeaseLost(signal.reason))) throw error;
     if (signal.aborted && signal.reason instanceof Interruption) {
-      return { result: signal.reason.result, summary: signal.reason.message, ...(error === signal.reason ? {} : { error }) };
+      return {
+        result: signal.reason.result,
+        summary: signal.reason.message,
+        ...(error === signal.reason ? {} : { error }),
+      };
     }
     if (signal.aborted) throw signal.reason;
     const known = BelfryError.is(error);
-    const text = known ? `${error.what}\n${error.why}\n${error.fix}\n` : `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+    const text = known
+      ? `${error.what}\n${error.why}\n${error.fix}\n`
+      : `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
     await this.#log(logs, number, known ? "stdio" : "error").write(text, "stderr");
     return { result: resultOf(error), summary: known ? error.what : messageOf(error), error };
   }
@@ -323,7 +363,8 @@ export class BuildRun {
     });
     const prepare = async () => {
       const rendered = await render(this.#builder.env, this.#renderContext(signal));
-      for (const [key, value] of Object.entries(rendered)) env[key] = value === null || value === undefined ? null : String(value);
+      for (const [key, value] of Object.entries(rendered))
+        env[key] = value === null || value === undefined ? null : String(value);
     };
     return { hands, prepare };
   }
@@ -360,7 +401,11 @@ export class BuildRun {
   }
 
   #renderContext(signal: AbortSignal) {
-    return { properties: this.#properties, build: this.#buildInfo(), secret: (name: string) => this.#secret(name, signal) };
+    return {
+      properties: this.#properties,
+      build: this.#buildInfo(),
+      secret: (name: string) => this.#secret(name, signal),
+    };
   }
 
   async #secret(name: string, signal: AbortSignal): Promise<string> {
@@ -393,7 +438,17 @@ export class BuildRun {
     const appender = this.#deps.logStore.create(key, { fence: this.#build.fence, capBytes: this.#deps.logCap });
     const log = new RunningLog(name.slice(0, 200), number, key, appender, this.#secrets, this.#deps.clock);
     logs.set(name, log);
-    this.#recorder.log({ step, log: number, name: log.name, key, finished: false, lines: 0, bytes: 0, truncated: false, error: null });
+    this.#recorder.log({
+      step,
+      log: number,
+      name: log.name,
+      key,
+      finished: false,
+      lines: 0,
+      bytes: 0,
+      truncated: false,
+      error: null,
+    });
     return log;
   }
 
@@ -416,7 +471,8 @@ export class BuildRun {
   #describe(error: unknown): Json {
     const { message, code } = describe(error);
     const known = BelfryError.is(error) ? { what: error.what, why: error.why, fix: error.fix } : {};
-    const stack = error instanceof Error && !BelfryError.is(error) ? { stack: (error.stack ?? "").slice(0, 8_000) } : {};
+    const stack =
+      error instanceof Error && !BelfryError.is(error) ? { stack: (error.stack ?? "").slice(0, 8_000) } : {};
     return this.#secrets.json({ message, code, ...known, ...stack }) as Json;
   }
 
@@ -424,7 +480,9 @@ export class BuildRun {
     const summary = this.#secrets.text(this.#summaries.slice(0, 5).join("; ")).slice(0, 2_000);
     const { retries } = this.#build.request;
     // A master that goes away is no reason to wait; a step that asks for a retry again and again is.
-    const pause = this.#hard.signal.aborted ? 0 : Math.min(backOff(retries + 1, RETRY_PAUSE, LONGEST_RETRY_PAUSE), LONGEST_RETRY_PAUSE);
+    const pause = this.#hard.signal.aborted
+      ? 0
+      : Math.min(backOff(retries + 1, RETRY_PAUSE, LONGEST_RETRY_PAUSE), LONGEST_RETRY_PAUSE);
     const notBefore = this.#result === "retry" ? this.#deps.clock.now() + pause : 0;
     await this.#persist((tx) => finishBuild(tx, this.key, this.#result, summary, notBefore));
   }
@@ -444,7 +502,8 @@ export class BuildRun {
         this.#unwritten = undefined;
         return value;
       } catch (error) {
-        if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted || failures >= 12) throw error;
+        if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted || failures >= 12)
+          throw error;
         this.#deps.onError("a result could not be written and is tried again", error, this.key);
         await new Promise((resolve) => setTimeout(resolve, backOff(failures, 100, 10_000)));
       }

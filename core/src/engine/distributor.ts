@@ -27,7 +27,9 @@ export async function lookAround(
 ): Promise<World> {
   const paused = await store.read.selectFrom("builders").select("name").where("paused", "=", 1).execute();
   const pausedNames = new Set(paused.map((row) => row.name));
-  const builders = new Map([...configured].map(([name, { workers }]) => [name, { workers, paused: pausedNames.has(name) }]));
+  const builders = new Map(
+    [...configured].map(([name, { workers }]) => [name, { workers, paused: pausedNames.has(name) }]),
+  );
   return { now, builders, workers: await knownWorkers(store) };
 }
 
@@ -66,11 +68,18 @@ export async function distributorPass(deps: DistributorDeps): Promise<{ wakeAt?:
   const { store, clock, leases } = deps;
   const lease = await leases.hold(DISTRIBUTOR_LEASE);
   if (!lease) return { wakeAt: clock.now() + leases.ttl / 2 };
-  const pending = await store.read.selectFrom("build_requests").select("id").where("state", "=", "pending").limit(1).execute();
+  const pending = await store.read
+    .selectFrom("build_requests")
+    .select("id")
+    .where("state", "=", "pending")
+    .limit(1)
+    .execute();
   if (pending.length === 0) return {};
 
   const world = await lookAround(store, clock.now(), deps.builders());
-  const able = [...world.builders].filter(([name]) => reasonsToWait({ id: 0, builder: name, priority: 0, notBefore: 0, retries: 0 }, world).length === 0);
+  const able = [...world.builders].filter(
+    ([name]) => reasonsToWait({ id: 0, builder: name, priority: 0, notBefore: 0, retries: 0 }, world).length === 0,
+  );
   const later = await nextRetry(store, world.now);
   if (able.length === 0) return later;
   const rows = await store.read
@@ -79,7 +88,11 @@ export async function distributorPass(deps: DistributorDeps): Promise<{ wakeAt?:
     .select(["r.id", "r.buildset_id", "r.builder_id", "r.priority", "r.not_before", "r.retries", "n.name", "n.project"])
     .where("r.state", "=", "pending")
     .where("r.not_before", "<=", world.now)
-    .where("n.name", "in", able.map(([name]) => name))
+    .where(
+      "n.name",
+      "in",
+      able.map(([name]) => name),
+    )
     .orderBy("r.urgency")
     .orderBy("r.id")
     .limit(REQUESTS_A_PASS)
@@ -87,7 +100,13 @@ export async function distributorPass(deps: DistributorDeps): Promise<{ wakeAt?:
 
   const chosen: { row: (typeof rows)[number]; worker: KnownWorker; slot: number }[] = [];
   for (const row of rows) {
-    const request: WaitingRequest = { id: row.id, builder: row.name, priority: row.priority, notBefore: row.not_before, retries: row.retries };
+    const request: WaitingRequest = {
+      id: row.id,
+      builder: row.name,
+      priority: row.priority,
+      notBefore: row.not_before,
+      retries: row.retries,
+    };
     if (reasonsToWait(request, world).length > 0) continue;
     const worker = chooseWorker(request, world);
     if (!worker) continue;
@@ -96,7 +115,10 @@ export async function distributorPass(deps: DistributorDeps): Promise<{ wakeAt?:
     chosen.push({ row, worker, slot });
   }
   if (chosen.length === 0) return later;
-  const stamps = await stampsOf(store.read, chosen.map(({ row }) => row.buildset_id));
+  const stamps = await stampsOf(
+    store.read,
+    chosen.map(({ row }) => row.buildset_id),
+  );
   await store.write(async (tx) => {
     await tx.requireLease(lease);
     for (const { row, worker, slot } of chosen) {

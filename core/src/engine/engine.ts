@@ -1,13 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Logger } from "../api/logger.ts";
 import type { Generation } from "../config/generation.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
-import type { Logger } from "../api/logger.ts";
+import type { EventFeed } from "../status/event-feed.ts";
 import { newestPosition } from "../store/events.ts";
 import { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
-import type { EventFeed } from "../status/event-feed.ts";
 import { DISTRIBUTOR_LEASE, distributorPass } from "./distributor.ts";
 import { type JobEntry, jobPass } from "./job-loop.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
@@ -62,7 +62,9 @@ export class Engine {
       generation: () => generation,
       worker: (name) => this.workers.get(name),
       secret: (name, signal) =>
-        findSecret(generation.secrets, name, signal, (provider, err) => logger.error({ provider, err }, "a secret provider failed")),
+        findSecret(generation.secrets, name, signal, (provider, err) =>
+          logger.error({ provider, err }, "a secret provider failed"),
+        ),
       onError: (message, err, build) => logger.error({ err, build: build.id, builder: build.builder }, message),
     });
   }
@@ -75,8 +77,14 @@ export class Engine {
     const { store, logStore, leases, logger, masterId, generation } = this.#deps;
     const lease = leases.get(masterLease(generation.masterName));
     if (lease) {
-      const lost = await recoverBuilds(store, logStore, masterId, lease, (message, err) => logger.error({ err }, message));
-      for (const build of lost) logger.warn({ build: build.id, builder: build.builder, number: build.number }, "was being built when the master was lost; it is built again");
+      const lost = await recoverBuilds(store, logStore, masterId, lease, (message, err) =>
+        logger.error({ err }, message),
+      );
+      for (const build of lost)
+        logger.warn(
+          { build: build.id, builder: build.builder, number: build.number },
+          "was being built when the master was lost; it is built again",
+        );
     }
     await this.#rows();
     await this.workers.start();
@@ -97,7 +105,9 @@ export class Engine {
     await Promise.all(others.map((loop) => loop.stop()));
     await this.runner.interrupt("the master shut down");
     await this.#buildLoop?.stop();
-    await this.runner.pass().catch((err) => this.#deps.logger.error({ err }, "assigned builds could not be given back"));
+    await this.runner
+      .pass()
+      .catch((err) => this.#deps.logger.error({ err }, "assigned builds could not be given back"));
     await this.workers.stop();
   }
 
@@ -106,15 +116,50 @@ export class Engine {
     const newest = await newestPosition(store);
     await store.write(async (tx) => {
       for (const { name, plugin } of generation.sources) {
-        const fresh = { plugin: plugin.name, version: plugin.state?.version ?? 1, state: null, polled_at: null, poll_wanted_at: null, error: null, failures: 0 };
-        await tx.db.insertInto("change_sources").values({ name, ...fresh }).onConflict((conflict) => conflict.column("name").doNothing()).execute();
+        const fresh = {
+          plugin: plugin.name,
+          version: plugin.state?.version ?? 1,
+          state: null,
+          polled_at: null,
+          poll_wanted_at: null,
+          error: null,
+          failures: 0,
+        };
+        await tx.db
+          .insertInto("change_sources")
+          .values({ name, ...fresh })
+          .onConflict((conflict) => conflict.column("name").doNothing())
+          .execute();
         // A source of another kind under an old name starts anew: its state would mean something else.
-        await tx.db.updateTable("change_sources").set(fresh).where("name", "=", name).where("plugin", "!=", plugin.name).execute();
+        await tx.db
+          .updateTable("change_sources")
+          .set(fresh)
+          .where("name", "=", name)
+          .where("plugin", "!=", plugin.name)
+          .execute();
       }
       for (const { name, plugin } of generation.schedulers) {
-        const fresh = { plugin: plugin.name, version: plugin.state?.version ?? 1, cursor: newest, state: null, wake_at: null, passed_at: null, error: null, failures: 0 };
-        await tx.db.insertInto("schedulers").values({ name, ...fresh }).onConflict((conflict) => conflict.column("name").doNothing()).execute();
-        await tx.db.updateTable("schedulers").set(fresh).where("name", "=", name).where("plugin", "!=", plugin.name).execute();
+        const fresh = {
+          plugin: plugin.name,
+          version: plugin.state?.version ?? 1,
+          cursor: newest,
+          state: null,
+          wake_at: null,
+          passed_at: null,
+          error: null,
+          failures: 0,
+        };
+        await tx.db
+          .insertInto("schedulers")
+          .values({ name, ...fresh })
+          .onConflict((conflict) => conflict.column("name").doNothing())
+          .execute();
+        await tx.db
+          .updateTable("schedulers")
+          .set(fresh)
+          .where("name", "=", name)
+          .where("plugin", "!=", plugin.name)
+          .execute();
       }
       for (const { name, part } of generation.listeners) {
         await tx.db
@@ -128,7 +173,13 @@ export class Engine {
 
   #makeLoops(): void {
     const { store, clock, leases, feed, generation, masterId, logger, logStore } = this.#deps;
-    const add = (name: string, topics: string[], pass: (signal: AbortSignal) => ReturnType<ConstructorParameters<typeof Loop>[0]["pass"]>, onError?: (error: unknown, failures: number) => void, idle?: number) => {
+    const add = (
+      name: string,
+      topics: string[],
+      pass: (signal: AbortSignal) => ReturnType<ConstructorParameters<typeof Loop>[0]["pass"]>,
+      onError?: (error: unknown, failures: number) => void,
+      idle?: number,
+    ) => {
       const loop = new Loop({
         name,
         topics,
@@ -149,14 +200,30 @@ export class Engine {
 
     this.#buildLoop = add("builds", [`builds:${masterId}`], () => this.runner.pass(), undefined, 5_000);
     add("distributor", ["requests"], () =>
-      distributorPass({ store, clock, leases, builders: () => generation.builders, generation: () => this.#deps.generationId }),
+      distributorPass({
+        store,
+        clock,
+        leases,
+        builders: () => generation.builders,
+        generation: () => this.#deps.generationId,
+      }),
     );
     for (const source of generation.sources) {
       const folder = join(this.#deps.stateFolder, "sources", encodeURIComponent(source.name));
-      const entry = { name: source.name, kind: source.kind, source: source.part, records: new PluginRecords(source.plugin), folder };
+      const entry = {
+        name: source.name,
+        kind: source.kind,
+        source: source.part,
+        records: new PluginRecords(source.plugin),
+        folder,
+      };
       add(`source:${source.name}`, [`source:${source.name}`], async (signal) => {
         await mkdir(folder, { recursive: true });
-        return sourcePass(entry, { store, clock, leases, note: (name, message) => logger.info({ source: name }, message) }, signal);
+        return sourcePass(
+          entry,
+          { store, clock, leases, note: (name, message) => logger.info({ source: name }, message) },
+          signal,
+        );
       });
     }
     for (const scheduler of generation.schedulers) {
@@ -171,7 +238,9 @@ export class Engine {
     }
     for (const listener of generation.listeners) {
       const entry = { name: listener.name, kind: listener.kind, listener: listener.part };
-      add(`listener:${listener.name}`, ["events"], (signal) => listenerPass(entry, { store, clock, leases, feed }, signal));
+      add(`listener:${listener.name}`, ["events"], (signal) =>
+        listenerPass(entry, { store, clock, leases, feed }, signal),
+      );
     }
     for (const job of this.#deps.jobs) {
       const name = `jobs:${job.records.plugin}/${job.queue}`;
@@ -193,8 +262,11 @@ export class Engine {
       async () => {
         const lease = await leases.hold("recovery");
         if (!lease) return { wakeAt: clock.now() + leases.ttl };
-        const lost = await recoverOthers(store, logStore, masterId, leases.owner, leases.ttl, (message, err) => logger.error({ err }, message));
-        for (const build of lost) logger.warn({ build: build.id, builder: build.builder }, "lost its master; it is built again");
+        const lost = await recoverOthers(store, logStore, masterId, leases.owner, leases.ttl, (message, err) =>
+          logger.error({ err }, message),
+        );
+        for (const build of lost)
+          logger.warn({ build: build.id, builder: build.builder }, "lost its master; it is built again");
         return { wakeAt: clock.now() + leases.ttl };
       },
       undefined,
@@ -218,7 +290,13 @@ export class Engine {
 
   #sick(scheduler: string, error: unknown, failures: number): void {
     this.#deps.store
-      .write((tx) => tx.db.updateTable("schedulers").set({ error: JSON.stringify(describe(error)), failures }).where("name", "=", scheduler).execute())
+      .write((tx) =>
+        tx.db
+          .updateTable("schedulers")
+          .set({ error: JSON.stringify(describe(error)), failures })
+          .where("name", "=", scheduler)
+          .execute(),
+      )
       .catch((err) => this.#deps.logger.error({ err, scheduler }, "its failure could not be written"));
   }
 }

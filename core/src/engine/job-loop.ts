@@ -38,7 +38,10 @@ export async function jobPass(
   let error: unknown;
   try {
     const payload = entry.records.upgrade(JSON.parse(row.payload), row.version, `job ${entry.queue}`);
-    await entry.handler({ id: row.id, queue: row.queue, payload, attempt: row.attempts + 1 }, AbortSignal.any([signal, lease.signal]));
+    await entry.handler(
+      { id: row.id, queue: row.queue, payload, attempt: row.attempts + 1 },
+      AbortSignal.any([signal, lease.signal]),
+    );
   } catch (thrown) {
     if (signal.aborted || lease.signal.aborted) return {};
     error = thrown ?? new Error("the job failed");
@@ -53,7 +56,12 @@ export async function jobPass(
     const parked = attempts >= entry.attempts;
     await tx.db
       .updateTable("jobs")
-      .set({ attempts, parked: parked ? 1 : 0, run_at: tx.now + backOff(attempts, 1_000), error: JSON.stringify(describe(error)) })
+      .set({
+        attempts,
+        parked: parked ? 1 : 0,
+        run_at: tx.now + backOff(attempts, 1_000),
+        error: JSON.stringify(describe(error)),
+      })
       .where("id", "=", row.id)
       .execute();
     if (parked) tx.event("job.parked", { plugin: row.plugin, queue: row.queue, job: row.id, attempts });

@@ -51,7 +51,15 @@ export async function listenerPass(
         attempts += 1;
         const parks = attempts >= (entry.listener.attempts ?? 10);
         const retryAt = clock.now() + backOff(attempts, 200);
-        await fail(entry, deps, lease, { cursor: parks ? event.seq : cursor, attempts: parks ? 0 : attempts, seq: event.seq, tries: attempts, parks, error, retryAt });
+        await fail(entry, deps, lease, {
+          cursor: parks ? event.seq : cursor,
+          attempts: parks ? 0 : attempts,
+          seq: event.seq,
+          tries: attempts,
+          parks,
+          error,
+          retryAt,
+        });
         return parks ? { again: true } : { wakeAt: retryAt };
       }
     }
@@ -62,17 +70,29 @@ export async function listenerPass(
       attempts = 0;
     }
   }
-  if (cursor !== written && (cursor - written >= CURSOR_EVERY || events.some((event) => event.seq > written && wants(entry.listener, event.type)))) {
+  if (
+    cursor !== written &&
+    (cursor - written >= CURSOR_EVERY ||
+      events.some((event) => event.seq > written && wants(entry.listener, event.type)))
+  ) {
     await moveCursor(entry, deps, lease, cursor);
   }
   return { again: events.length === EVENTS_A_PASS };
 }
 
 function wants(listener: StatusListener, type: string): boolean {
-  return listener.types === undefined || listener.types.some((wanted) => wanted === type || (wanted.endsWith(".") && type.startsWith(wanted)));
+  return (
+    listener.types === undefined ||
+    listener.types.some((wanted) => wanted === type || (wanted.endsWith(".") && type.startsWith(wanted)))
+  );
 }
 
-async function moveCursor(entry: ListenerEntry, { store }: ListenerDeps, lease: KeptLease, cursor: number): Promise<void> {
+async function moveCursor(
+  entry: ListenerEntry,
+  { store }: ListenerDeps,
+  lease: KeptLease,
+  cursor: number,
+): Promise<void> {
   await store.write(async (tx) => {
     await tx.requireLease(lease);
     await tx.db
@@ -87,14 +107,27 @@ async function fail(
   entry: ListenerEntry,
   { store }: ListenerDeps,
   lease: KeptLease,
-  failure: { cursor: number; attempts: number; seq: number; tries: number; parks: boolean; error: unknown; retryAt: Millis },
+  failure: {
+    cursor: number;
+    attempts: number;
+    seq: number;
+    tries: number;
+    parks: boolean;
+    error: unknown;
+    retryAt: Millis;
+  },
 ): Promise<void> {
   const error = JSON.stringify(describe(failure.error));
   await store.write(async (tx) => {
     await tx.requireLease(lease);
     await tx.db
       .updateTable("listeners")
-      .set({ cursor: failure.cursor, attempts: failure.attempts, error, retry_at: failure.parks ? null : failure.retryAt })
+      .set({
+        cursor: failure.cursor,
+        attempts: failure.attempts,
+        error,
+        retry_at: failure.parks ? null : failure.retryAt,
+      })
       .where("name", "=", entry.name)
       .execute();
     if (!failure.parks) return;

@@ -1,5 +1,5 @@
 import type { LogStore } from "../interfaces/log-store.ts";
-import { endLostBuilds, type BuildKey } from "../store/builds.ts";
+import { type BuildKey, endLostBuilds } from "../store/builds.ts";
 import { leaseState, takeLease } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldLease } from "../store/tx.ts";
@@ -34,7 +34,12 @@ async function sealLogs(
   lease: HeldLease,
   onError: (message: string, error: unknown) => void,
 ): Promise<void> {
-  const open = await store.read.selectFrom("logs").select(["step", "log", "store_key"]).where("build_id", "=", buildId).where("finished", "=", 0).execute();
+  const open = await store.read
+    .selectFrom("logs")
+    .select(["step", "log", "store_key"])
+    .where("build_id", "=", buildId)
+    .where("finished", "=", 0)
+    .execute();
   for (const log of open) {
     try {
       const totals = await logStore.seal(log.store_key, { fence: lease.fence });
@@ -80,7 +85,12 @@ export async function recoverOthers(
     if (!lease) continue;
     all.push(...(await recoverBuilds(store, logStore, master.id, lease, onError)));
     await store.write((tx) =>
-      tx.db.updateTable("leases").set({ owner: "", until_at: 0 }).where("name", "=", lease.name).where("fence", "=", lease.fence).execute(),
+      tx.db
+        .updateTable("leases")
+        .set({ owner: "", until_at: 0 })
+        .where("name", "=", lease.name)
+        .where("fence", "=", lease.fence)
+        .execute(),
     );
   }
   return all;

@@ -1,7 +1,10 @@
 import type { StepFlags } from "../interfaces/build-step.ts";
 import { type Result, worseResult } from "../interfaces/values.ts";
 
-export type ResultFlags = Pick<StepFlags, "haltOnFailure" | "flunkOnFailure" | "flunkOnWarnings" | "warnOnFailure" | "warnOnWarnings">;
+export type ResultFlags = Pick<
+  StepFlags,
+  "haltOnFailure" | "flunkOnFailure" | "flunkOnWarnings" | "warnOnFailure" | "warnOnWarnings"
+>;
 
 /**
  * What a step's result means for its build, as Buildbot computes it: the flags turn the step's
@@ -9,7 +12,13 @@ export type ResultFlags = Pick<StepFlags, "haltOnFailure" | "flunkOnFailure" | "
  * always end the build.
  */
 export function combineResults(sofar: Result, step: Result, flags: ResultFlags): { result: Result; halt: boolean } {
-  const { haltOnFailure = true, flunkOnFailure = true, flunkOnWarnings = false, warnOnFailure = false, warnOnWarnings = true } = flags;
+  const {
+    haltOnFailure = true,
+    flunkOnFailure = true,
+    flunkOnWarnings = false,
+    warnOnFailure = false,
+    warnOnWarnings = true,
+  } = flags;
   if (step === "failure") {
     const counts: Result = flunkOnFailure ? "failure" : warnOnFailure ? "warnings" : "success";
     return { result: worseResult(sofar, counts), halt: haltOnFailure };

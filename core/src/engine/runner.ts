@@ -1,7 +1,6 @@
 import type { Generation, Part } from "../config/generation.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
-import type { Worker } from "../interfaces/worker.ts";
 import { type BuildKey, finishBuild, type UnfinishedBuild, unfinishedBuilds } from "../store/builds.ts";
 import type { Store } from "../store/store.ts";
 import { BuildRun } from "./build-run.ts";

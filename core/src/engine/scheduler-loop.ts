@@ -55,7 +55,12 @@ export async function schedulerPass(
     if (again || last - row.cursor > CURSOR_LAG) {
       await store.write(async (tx) => {
         await tx.requireLease(lease);
-        await tx.db.updateTable("schedulers").set({ cursor: last }).where("name", "=", entry.name).where("cursor", "=", row.cursor).execute();
+        await tx.db
+          .updateTable("schedulers")
+          .set({ cursor: last })
+          .where("name", "=", entry.name)
+          .where("cursor", "=", row.cursor)
+          .execute();
       });
     }
     return { again, ...(row.wake_at === null ? {} : { wakeAt: row.wake_at }) };
@@ -76,7 +81,9 @@ export async function schedulerPass(
       .updateTable("schedulers")
       .set({
         cursor: last,
-        ...(decision.state === undefined ? {} : { state: JSON.stringify(decision.state), version: entry.records.version }),
+        ...(decision.state === undefined
+          ? {}
+          : { state: JSON.stringify(decision.state), version: entry.records.version }),
         wake_at: decision.wakeAt ?? null,
         passed_at: tx.now,
         error: null,
@@ -99,7 +106,12 @@ function idsOf(events: StoredEvent[], type: string, key: string): number[] {
 
 async function finishedBuildsets(store: Store, ids: number[]): Promise<FinishedBuildset[]> {
   if (ids.length === 0) return [];
-  const sets = await store.read.selectFrom("buildsets").select(["id", "scheduler", "result"]).where("id", "in", ids).orderBy("id").execute();
+  const sets = await store.read
+    .selectFrom("buildsets")
+    .select(["id", "scheduler", "result"])
+    .where("id", "in", ids)
+    .orderBy("id")
+    .execute();
   const stamps = await stampsOf(store.read, ids);
   const changes = await store.read.selectFrom("buildset_changes").selectAll().where("buildset_id", "in", ids).execute();
   const requests = await store.read

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { faults } from "../errors/catalogue.ts";
 import { messageOf } from "../errors/belfry-error.ts";
+import { faults } from "../errors/catalogue.ts";
 import type { ChangeSource, NewChange, SourceContext } from "../interfaces/change-source.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { PluginWrites } from "../interfaces/plugin-store.ts";
@@ -34,7 +34,9 @@ export const newChangeSchema = z.object({
 export function checkChange(change: unknown): NewChange {
   const checked = newChangeSchema.safeParse(change);
   if (checked.success) return checked.data as NewChange;
-  throw faults.changeInvalid(checked.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })));
+  throw faults.changeInvalid(
+    checked.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })),
+  );
 }
 
 export interface SourceEntry {
@@ -53,12 +55,20 @@ export interface SourceDeps {
 }
 
 /** One pass of a source's loop: polls if it is time or somebody asked. */
-export async function sourcePass(entry: SourceEntry, deps: SourceDeps, signal: AbortSignal): Promise<{ wakeAt: Millis }> {
+export async function sourcePass(
+  entry: SourceEntry,
+  deps: SourceDeps,
+  signal: AbortSignal,
+): Promise<{ wakeAt: Millis }> {
   const { store, clock, leases } = deps;
   const lease = await leases.hold(`source:${entry.name}`);
   if (!lease) return { wakeAt: clock.now() + leases.ttl / 2 };
   const { poll, pollInterval = 60_000 } = entry.source;
-  const row = await store.read.selectFrom("change_sources").selectAll().where("name", "=", entry.name).executeTakeFirst();
+  const row = await store.read
+    .selectFrom("change_sources")
+    .selectAll()
+    .where("name", "=", entry.name)
+    .executeTakeFirst();
   if (!poll || !row) return { wakeAt: clock.now() + 30_000 };
 
   const wanted = row.poll_wanted_at !== null && row.poll_wanted_at > (row.polled_at ?? 0);
@@ -85,7 +95,8 @@ export async function sourcePass(entry: SourceEntry, deps: SourceDeps, signal: A
       })
       .where("name", "=", entry.name)
       .execute();
-    if (error !== undefined && row.error === null) tx.event("source.failing", { source: entry.name, error: messageOf(error) });
+    if (error !== undefined && row.error === null)
+      tx.event("source.failing", { source: entry.name, error: messageOf(error) });
     if (error === undefined && row.error !== null) tx.event("source.recovered", { source: entry.name });
   });
   if (error !== undefined) {
@@ -95,7 +106,13 @@ export async function sourcePass(entry: SourceEntry, deps: SourceDeps, signal: A
   return { wakeAt: begun + pollInterval };
 }
 
-async function pollOnce(entry: SourceEntry, deps: SourceDeps, lease: KeptLease, state: Json | undefined, loopSignal: AbortSignal) {
+async function pollOnce(
+  entry: SourceEntry,
+  deps: SourceDeps,
+  lease: KeptLease,
+  state: Json | undefined,
+  loopSignal: AbortSignal,
+) {
   const limit = entry.source.pollTimeout ?? 600_000;
   const timedOut = new AbortController();
   const timer = deps.clock.setTimer(limit, () =>

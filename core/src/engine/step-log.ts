@@ -1,6 +1,6 @@
 import type { StepLog } from "../interfaces/build-step.ts";
-import type { LogAppender, LogChannel, LogTotals } from "../interfaces/log-store.ts";
 import type { Clock } from "../interfaces/clock.ts";
+import type { LogAppender, LogChannel, LogTotals } from "../interfaces/log-store.ts";
 import type { Masker, SecretSet } from "../logs/masker.ts";
 
 const encoder = new TextEncoder();

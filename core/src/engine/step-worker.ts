@@ -5,8 +5,8 @@ import type { Json } from "../interfaces/values.ts";
 import type { FileStat, OutputSink, WorkerSession } from "../interfaces/worker.ts";
 import type { SecretSet } from "../logs/masker.ts";
 import type { BuildRecorder } from "./build-recorder.ts";
-import type { RunningLog } from "./step-log.ts";
 import { describe } from "./source-loop.ts";
+import type { RunningLog } from "./step-log.ts";
 
 export interface StepWorkerDeps {
   session: WorkerSession;
@@ -60,13 +60,23 @@ export class JournaledWorker implements StepWorker {
       signal.throwIfAborted();
       return {
         value: { ...result, stdout: kept.stdout.text(), stderr: kept.stderr.text() },
-        outcome: { code: result.code, signal: result.signal, killed: result.killed, elapsed: Math.round(result.elapsed) },
+        outcome: {
+          code: result.code,
+          signal: result.signal,
+          killed: result.killed,
+          elapsed: Math.round(result.elapsed),
+        },
       };
     });
   }
 
   stat(path: string): Promise<FileStat> {
-    return this.#plain("stat", [path], (session) => session.stat(path), (stat) => ({ ...stat }));
+    return this.#plain(
+      "stat",
+      [path],
+      (session) => session.stat(path),
+      (stat) => ({ ...stat }),
+    );
   }
 
   async exists(path: string): Promise<boolean> {
@@ -86,7 +96,12 @@ export class JournaledWorker implements StepWorker {
   }
 
   readFile(path: string, options?: { maxBytes?: number }): Promise<Uint8Array> {
-    return this.#plain("readFile", [path], (session) => session.readFile(path, options), (data) => ({ bytes: data.length }));
+    return this.#plain(
+      "readFile",
+      [path],
+      (session) => session.readFile(path, options),
+      (data) => ({ bytes: data.length }),
+    );
   }
 
   async readText(path: string, options?: { maxBytes?: number }): Promise<string> {
@@ -112,23 +127,39 @@ export class JournaledWorker implements StepWorker {
   }
 
   list(path: string) {
-    return this.#plain("list", [path], (session) => session.list(path), (entries) => ({ entries: entries.length }));
+    return this.#plain(
+      "list",
+      [path],
+      (session) => session.list(path),
+      (entries) => ({ entries: entries.length }),
+    );
   }
 
-  #plain<T>(method: string, args: Json, act: (session: WorkerSession) => Promise<T>, outcome: (value: T) => Json): Promise<T> {
+  #plain<T>(
+    method: string,
+    args: Json,
+    act: (session: WorkerSession) => Promise<T>,
+    outcome: (value: T) => Json,
+  ): Promise<T> {
     return this.#journal(method, args, async () => {
       const value = await act(this.#deps.session);
       return { value, outcome: outcome(value) };
     });
   }
 
-  async #journal<T>(method: string, args: Json, act: (callId: string) => Promise<{ value: T; outcome: Json }>): Promise<T> {
+  async #journal<T>(
+    method: string,
+    args: Json,
+    act: (callId: string) => Promise<{ value: T; outcome: Json }>,
+  ): Promise<T> {
     if (this.#over) throw faults.stepGone();
     const { recorder, step, buildId, signal, secrets, now } = this.#deps;
     signal.throwIfAborted();
     this.#calls += 1;
     const call = this.#calls;
-    const argsHash = createHash("sha256").update(secrets.text(JSON.stringify(args))).digest("hex");
+    const argsHash = createHash("sha256")
+      .update(secrets.text(JSON.stringify(args)))
+      .digest("hex");
     const record = { step, call, method, argsHash, startedAt: now(), finishedAt: null, outcome: null };
     recorder.call(record);
     try {

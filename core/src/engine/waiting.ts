@@ -49,7 +49,8 @@ export function reasonsToWait(request: WaitingRequest, world: World): WaitReason
   const known = builder.workers.map((name) => world.workers.get(name)).filter((worker) => worker !== undefined);
   const connected = known.filter((worker) => worker.connected);
   if (known.length === 0) reasons.push({ reason: "no-worker-configured", workers: [...builder.workers] });
-  else if (connected.length === 0) reasons.push({ reason: "no-worker-connected", workers: known.map((worker) => worker.name) });
+  else if (connected.length === 0)
+    reasons.push({ reason: "no-worker-connected", workers: known.map((worker) => worker.name) });
   else if (!connected.some(hasFreeSlot)) {
     reasons.push({
       reason: "workers-busy",

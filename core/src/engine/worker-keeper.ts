@@ -76,14 +76,25 @@ export class WorkerKeeper {
     const { store, masterId } = this.#deps;
     const { slots, info } = worker.part;
     await store.write(async (tx) => {
-      const known = await tx.db.selectFrom("workers").select("connected").where("name", "=", worker.name).executeTakeFirst();
-      const facts = { master_id: masterId, connected: connected ? 1 : 0, slots, info: JSON.stringify(info), seen_at: tx.now };
+      const known = await tx.db
+        .selectFrom("workers")
+        .select("connected")
+        .where("name", "=", worker.name)
+        .executeTakeFirst();
+      const facts = {
+        master_id: masterId,
+        connected: connected ? 1 : 0,
+        slots,
+        info: JSON.stringify(info),
+        seen_at: tx.now,
+      };
       await tx.db
         .insertInto("workers")
         .values({ name: worker.name, ...facts })
         .onConflict((conflict) => conflict.column("name").doUpdateSet(facts))
         .execute();
-      if ((known?.connected ?? 0) !== facts.connected) tx.event(connected ? "worker.connected" : "worker.disconnected", { worker: worker.name, slots });
+      if ((known?.connected ?? 0) !== facts.connected)
+        tx.event(connected ? "worker.connected" : "worker.disconnected", { worker: worker.name, slots });
       tx.ring("requests");
     });
   }

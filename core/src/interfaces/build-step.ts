@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { LogChannel } from "./log-store.ts";
 import type { Properties, Rendered } from "./properties.ts";
 import type { SourceStampSpec } from "./scheduler.ts";
-import type { Json, Result } from "./values.ts";
+import type { Result } from "./values.ts";
 import type { CommandResult, CommandSpec, FileStat } from "./worker.ts";
 
 /** What a step may know about the build that it is part of. */
@@ -155,6 +155,3 @@ export interface StepFlags {
   /** Ends the step as `failure` after this time, in milliseconds or as "10m". Default: none. */
   maxTime?: number | string;
 }
-
-/** For doc comments and tests: what a flagged step's options may hold besides its own. */
-export type StepFlagValue = Json | Function;

@@ -4,7 +4,12 @@ import type { Json, Millis } from "./values.ts";
 export interface PluginWrites {
   put?: { key: string; value: Json; expires?: Millis }[];
   remove?: string[];
-  enqueue?: { queue: string; payload: Json; runAt?: Millis; /** A job of this key that still waits is not queued twice. */ key?: string }[];
+  enqueue?: {
+    queue: string;
+    payload: Json;
+    runAt?: Millis /** A job of this key that still waits is not queued twice. */;
+    key?: string;
+  }[];
 }
 
 export interface PluginRecord {

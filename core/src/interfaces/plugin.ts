@@ -74,7 +74,16 @@ type Args<S extends z.ZodType, Extra> =
 
 /** The typed function of a part, which carries the definition it was made from. */
 export type PartFunction<P extends Point, S extends z.ZodType> = {
-  (...args: Args<S, P extends "step" ? StepFlags : P extends "source" | "scheduler" | "listener" | "worker" ? { name?: string } : unknown>): Entry<P>;
+  (
+    ...args: Args<
+      S,
+      P extends "step"
+        ? StepFlags
+        : P extends "source" | "scheduler" | "listener" | "worker"
+          ? { name?: string }
+          : unknown
+    >
+  ): Entry<P>;
   readonly definition: PartDefinition<P, S>;
 };
 

@@ -5,15 +5,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  * How a step, build or buildset ended, from best to worst for the first three. In the old
  * protocols these are the numbers 0 to 6, in this order.
  */
-export const RESULTS = [
-  "success",
-  "warnings",
-  "failure",
-  "skipped",
-  "exception",
-  "retry",
-  "cancelled",
-] as const;
+export const RESULTS = ["success", "warnings", "failure", "skipped", "exception", "retry", "cancelled"] as const;
 
 export type Result = (typeof RESULTS)[number];
 

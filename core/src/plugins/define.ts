@@ -1,8 +1,17 @@
 import { z } from "zod";
 import { faults } from "../errors/catalogue.ts";
 import type { StepFlags } from "../interfaces/build-step.ts";
+import type {
+  Entry,
+  PartDefinition,
+  PartFunction,
+  Parts,
+  PlainEntry,
+  Plugin,
+  PluginSpec,
+  Point,
+} from "../interfaces/plugin.ts";
 import { isRenderable, type Renders } from "../interfaces/properties.ts";
-import type { Entry, PartDefinition, PartFunction, Parts, PlainEntry, Plugin, PluginSpec, Point } from "../interfaces/plugin.ts";
 
 const ENTRY = Symbol.for("belfry.entry");
 const DEFINITION = Symbol.for("belfry.definition");
@@ -91,7 +100,12 @@ const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000
 
 /** A schema for lengths of time: milliseconds as a number, or "500ms", "2s", "10m", "1h", "3d". */
 export const duration = z
-  .union([z.number().nonnegative().finite(), z.string().regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/, 'expected a length of time such as "500ms", "2s", "10m", "1h" or "3d"')])
+  .union([
+    z.number().nonnegative().finite(),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/, 'expected a length of time such as "500ms", "2s", "10m", "1h" or "3d"'),
+  ])
   .transform((value): number => {
     if (typeof value === "number") return value;
     const [, amount, unit] = /^([\d.]+)\s*(\w+)$/.exec(value) ?? [];
@@ -107,7 +121,9 @@ export const stepFlags = z.object({
   warnOnFailure: z.boolean().optional(),
   warnOnWarnings: z.boolean().optional(),
   alwaysRun: z.boolean().optional(),
-  doStepIf: z.union([z.boolean(), z.custom<Exclude<StepFlags["doStepIf"], boolean>>((value) => typeof value === "function")]).optional(),
+  doStepIf: z
+    .union([z.boolean(), z.custom<Exclude<StepFlags["doStepIf"], boolean>>((value) => typeof value === "function")])
+    .optional(),
   maxTime: duration.optional(),
 });
 

@@ -1,7 +1,7 @@
 import "reflect-metadata";
 import type { DependencyContainer, InjectionToken } from "tsyringe";
-import { faults } from "../errors/catalogue.ts";
 import { messageOf } from "../errors/belfry-error.ts";
+import { faults } from "../errors/catalogue.ts";
 import type { ApiMethod } from "../interfaces/api-method.ts";
 import type { Command } from "../interfaces/command.ts";
 import type { PartDefinition, Plugin, Point } from "../interfaces/plugin.ts";
@@ -35,12 +35,16 @@ export class Registry {
     const loaded = this.#plugins.get(plugin.name);
     if (loaded) {
       if (loaded.plugin === plugin) return loaded;
-      throw faults.pluginRefused(plugin.name, "It is there twice: two copies of the package, or two plugins of one name, are used by this configuration.");
+      throw faults.pluginRefused(
+        plugin.name,
+        "It is there twice: two copies of the package, or two plugins of one name, are used by this configuration.",
+      );
     }
     const container = this.#container.createChildContainer();
     const entry: LoadedPlugin = { plugin, container, kinds: [] };
     for (const { definition } of plugin.parts ?? []) {
-      if (pluginOf(definition) !== plugin) throw faults.pluginRefused(plugin.name, `Its part "${definition.kind}" belongs to another plugin.`);
+      if (pluginOf(definition) !== plugin)
+        throw faults.pluginRefused(plugin.name, `Its part "${definition.kind}" belongs to another plugin.`);
       const kind = kindOf(definition);
       if (this.#kinds.has(kind)) throw faults.pluginRefused(plugin.name, `It offers two parts of the kind "${kind}".`);
       this.#kinds.set(kind, { definition: definition as PartDefinition, plugin });
@@ -79,9 +83,15 @@ export class Registry {
     return this.load(plugin).container;
   }
 
-  #share(plugin: Plugin, container: DependencyContainer, token: InjectionToken<unknown>, make: (container: DependencyContainer) => unknown) {
+  #share(
+    plugin: Plugin,
+    container: DependencyContainer,
+    token: InjectionToken<unknown>,
+    make: (container: DependencyContainer) => unknown,
+  ) {
     const owner = this.#shared.get(token);
-    if (owner !== undefined) throw faults.pluginRefused(plugin.name, `It shares ${String(token)}, which "${owner}" shares already.`);
+    if (owner !== undefined)
+      throw faults.pluginRefused(plugin.name, `It shares ${String(token)}, which "${owner}" shares already.`);
     this.#shared.set(token, plugin.name);
     let made: { value: unknown } | undefined;
     this.#container.register(token, {

@@ -52,10 +52,12 @@ export class EventFeed {
   /** Reads once, beginning after this call: a reading under way may have missed what was committed since it began. */
   #catchUp(): Promise<void> {
     if (!this.#reading) return this.#startReading();
-    this.#next ??= this.#reading.catch(() => undefined).then(() => {
-      this.#next = undefined;
-      return this.#startReading();
-    });
+    this.#next ??= this.#reading
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#startReading();
+      });
     return this.#next;
   }
 

@@ -1,6 +1,6 @@
+import type { RunningBuildView } from "../engine/build-run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { LoopState } from "../engine/loop.ts";
-import type { RunningBuildView } from "../engine/build-run.ts";
 
 /**
  * What is configured and what runs now in this process: answered at once, from memory, by the
@@ -28,6 +28,10 @@ export class Status {
   }
 
   workers(): readonly { name: string; connected: boolean; slots: number }[] {
-    return (this.#engine()?.workers.workers ?? []).map(({ name, part }) => ({ name, connected: part.connected, slots: part.slots }));
+    return (this.#engine()?.workers.workers ?? []).map(({ name, part }) => ({
+      name,
+      connected: part.connected,
+      slots: part.slots,
+    }));
   }
 }

@@ -100,9 +100,21 @@ export async function startStep(
 ): Promise<void> {
   await tx.db
     .insertInto("steps")
-    .values({ build_id: build.id, ...step, started_at: tx.now, finished_at: null, result: null, summary: "", error: null })
+    .values({
+      build_id: build.id,
+      ...step,
+      started_at: tx.now,
+      finished_at: null,
+      result: null,
+      summary: "",
+      error: null,
+    })
     .execute();
-  tx.event("step.started", { build: build.id, builder: build.builder, number: build.number, step: step.step, name: step.name }, scope(build));
+  tx.event(
+    "step.started",
+    { build: build.id, builder: build.builder, number: build.number, step: step.step, name: step.name },
+    scope(build),
+  );
 }
 
 export async function finishStep(
@@ -123,7 +135,15 @@ export async function finishStep(
     .execute();
   tx.event(
     "step.finished",
-    { build: build.id, builder: build.builder, number: build.number, step: step.step, name: step.name, result: step.result, summary: step.summary },
+    {
+      build: build.id,
+      builder: build.builder,
+      number: build.number,
+      step: step.step,
+      name: step.name,
+      result: step.result,
+      summary: step.summary,
+    },
     scope(build),
   );
 }
@@ -149,7 +169,16 @@ export async function finishBuild(
   if (!row) return false;
   tx.event(
     "build.finished",
-    { build: build.id, builder: build.builder, number: build.number, request: build.requestId, buildset: build.buildsetId, worker: row.worker, result, summary },
+    {
+      build: build.id,
+      builder: build.builder,
+      number: build.number,
+      request: build.requestId,
+      buildset: build.buildsetId,
+      worker: row.worker,
+      result,
+      summary,
+    },
     scope(build),
   );
   const request = { id: build.requestId, buildsetId: build.buildsetId, builder: build.builder, project: build.project };
@@ -162,7 +191,11 @@ export async function finishBuild(
       .where("id", "=", build.requestId)
       .where("state", "=", "claimed")
       .execute();
-    tx.event("request.retried", { request: build.requestId, buildset: build.buildsetId, builder: build.builder }, scope(build));
+    tx.event(
+      "request.retried",
+      { request: build.requestId, buildset: build.buildsetId, builder: build.builder },
+      scope(build),
+    );
   }
   tx.ring("requests");
   return true;
@@ -256,7 +289,15 @@ export async function endLostBuilds(store: Store, masterId: number, lease: HeldL
       for (const { step, name } of steps) {
         tx.event(
           "step.finished",
-          { build: build.id, builder: build.builder, number: build.number, step, name, result: "retry", summary: "interrupted: the master was lost" },
+          {
+            build: build.id,
+            builder: build.builder,
+            number: build.number,
+            step,
+            name,
+            result: "retry",
+            summary: "interrupted: the master was lost",
+          },
           scope(build),
         );
       }

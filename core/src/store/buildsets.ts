@@ -58,7 +58,10 @@ export async function addBuildset(
     .executeTakeFirstOrThrow();
 
   for (const stamp of spec.sourceStamps) {
-    await tx.db.insertInto("buildset_stamps").values({ buildset_id: id, stamp_id: await stampId(tx, fullStamp(stamp)) }).execute();
+    await tx.db
+      .insertInto("buildset_stamps")
+      .values({ buildset_id: id, stamp_id: await stampId(tx, fullStamp(stamp)) })
+      .execute();
   }
   const changes = [...new Set(spec.changes ?? [])];
   if (changes.length > 0) {
@@ -90,14 +93,25 @@ export async function addBuildset(
       .returning("id")
       .executeTakeFirstOrThrow();
     requests.push({ id: request.id, builder: name });
-    tx.event("request.added", { request: request.id, buildset: id, builder: name }, { builder: name, project: builder.project });
+    tx.event(
+      "request.added",
+      { request: request.id, buildset: id, builder: name },
+      { builder: name, project: builder.project },
+    );
   }
   tx.ring("requests");
   return { id, requests };
 }
 
 async function stampId(tx: Tx, stamp: FullStamp): Promise<number> {
-  const text = JSON.stringify([stamp.repository, stamp.branch, stamp.revision, stamp.codebase, stamp.project, stamp.patch]);
+  const text = JSON.stringify([
+    stamp.repository,
+    stamp.branch,
+    stamp.revision,
+    stamp.codebase,
+    stamp.project,
+    stamp.patch,
+  ]);
   const hash = createHash("sha256").update(text).digest("hex");
   const known = await tx.db.selectFrom("source_stamps").select("id").where("hash", "=", hash).executeTakeFirst();
   if (known) return known.id;
@@ -158,7 +172,10 @@ export async function finishRequest(
 
 async function finishBuildset(tx: Tx, id: number, scheduler: string | null): Promise<void> {
   const rows = await tx.db.selectFrom("build_requests").select("result").where("buildset_id", "=", id).execute();
-  const result = rows.reduce<Result>((worst, row) => worseResult(worst, (row.result ?? "skipped") as Result), "skipped");
+  const result = rows.reduce<Result>(
+    (worst, row) => worseResult(worst, (row.result ?? "skipped") as Result),
+    "skipped",
+  );
   await tx.db.updateTable("buildsets").set({ complete_at: tx.now, result }).where("id", "=", id).execute();
   tx.event("buildset.finished", { buildset: id, scheduler, result });
   tx.ring("scheduling:finished");

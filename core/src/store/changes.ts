@@ -30,7 +30,11 @@ export async function addChange(tx: Tx, source: string, change: NewChange): Prom
     .returning("id")
     .executeTakeFirst();
   if (inserted) {
-    tx.event("change.added", { change: inserted.id, source, branch: change.branch, revision: change.revision }, { project });
+    tx.event(
+      "change.added",
+      { change: inserted.id, source, branch: change.branch, revision: change.revision },
+      { project },
+    );
     tx.ring("scheduling:changes");
     return { id: inserted.id, added: true };
   }
@@ -45,7 +49,11 @@ export async function addChange(tx: Tx, source: string, change: NewChange): Prom
 
 export async function changesById(store: Store, ids: readonly number[]): Promise<Change[]> {
   if (ids.length === 0) return [];
-  const rows = await store.read.selectFrom("changes").selectAll().where("id", "in", [...ids]).execute();
+  const rows = await store.read
+    .selectFrom("changes")
+    .selectAll()
+    .where("id", "in", [...ids])
+    .execute();
   return rows.map(toChange).sort((a, b) => a.id - b.id);
 }
 

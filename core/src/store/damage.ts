@@ -8,6 +8,8 @@ export async function damage({ dialect, read }: Pick<DatabaseConnection, "dialec
   const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check(20)`.execute(read);
   const broken = rows.map((row) => row.integrity_check).filter((text) => text !== "ok");
   const orphans = await sql<{ table: string; parent: string }>`pragma foreign_key_check`.execute(read);
-  const pairs = [...new Set(orphans.rows.map((row) => `${row.table} refers to rows of ${row.parent} that are not there`))];
+  const pairs = [
+    ...new Set(orphans.rows.map((row) => `${row.table} refers to rows of ${row.parent} that are not there`)),
+  ];
   return [...broken, ...pairs];
 }

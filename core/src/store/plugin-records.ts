@@ -1,6 +1,6 @@
 import { faults } from "../errors/catalogue.ts";
-import type { PluginRecord, PluginWrites } from "../interfaces/plugin-store.ts";
 import type { Plugin } from "../interfaces/plugin.ts";
+import type { PluginRecord, PluginWrites } from "../interfaces/plugin-store.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Store } from "./store.ts";
 import type { Tx } from "./tx.ts";
@@ -41,7 +41,11 @@ export class PluginRecords {
     return { key, value: this.upgrade(JSON.parse(row.value), row.version, key), version: row.version };
   }
 
-  async list(store: Store, now: number, options: { prefix?: string; after?: string; limit?: number } = {}): Promise<PluginRecord[]> {
+  async list(
+    store: Store,
+    now: number,
+    options: { prefix?: string; after?: string; limit?: number } = {},
+  ): Promise<PluginRecord[]> {
     const { prefix = "", after, limit = 1_000 } = options;
     const rows = await store.read
       .selectFrom("plugin_records")
@@ -71,7 +75,11 @@ export class PluginRecords {
         .execute();
     }
     if (writes.remove && writes.remove.length > 0) {
-      await tx.db.deleteFrom("plugin_records").where("plugin", "=", this.plugin).where("key", "in", writes.remove).execute();
+      await tx.db
+        .deleteFrom("plugin_records")
+        .where("plugin", "=", this.plugin)
+        .where("key", "in", writes.remove)
+        .execute();
     }
     for (const job of writes.enqueue ?? []) {
       await tx.db

@@ -73,7 +73,12 @@ export async function useToken(store: Store, token: string, now: number): Promis
 
 export async function revokeToken(store: Store, name: string): Promise<boolean> {
   return store.write(async (tx) => {
-    const row = await tx.db.updateTable("tokens").set({ revoked_at: tx.now }).where("name", "=", name).returning("id").executeTakeFirst();
+    const row = await tx.db
+      .updateTable("tokens")
+      .set({ revoked_at: tx.now })
+      .where("name", "=", name)
+      .returning("id")
+      .executeTakeFirst();
     if (row) tx.event("token.revoked", { token: name });
     return row !== undefined;
   });

@@ -84,7 +84,7 @@ export class Executor {
     const flags = ["--single-threaded", "--max-old-space-size=128", SPAWNER];
     this.#child = spawn(process.execPath, flags, {
       cwd: "/",
-      env: { PATH: options.env.PATH ?? process.env.PATH },
+      env: { PATH: process.env.PATH },
       detached: true,
       stdio: ["ignore", "inherit", "inherit", "pipe"],
     });

@@ -3,30 +3,34 @@ import { Socket } from "node:net";
 
 /** As much as a pipe holds. */
 const PIPE_BYTES = 64 * 1024;
+/** Most outputs are short, and memory by the quarter megabyte makes the garbage collector busy. */
+const FIRST_BYTES = 2 * 1024;
 const SLAB_BYTES = 4 * PIPE_BYTES;
-/** Reads into what is left of a slab as long as it is worth a read. */
-const WORTHWHILE = PIPE_BYTES / 4;
 /** Milliseconds between two looks at a pipe that somebody keeps open although the command's processes have ended. */
 const IDLE_CHECK = 100;
 
 /** Memory for reads, cut off piece by piece; a piece belongs to whoever takes it. */
 class Slab {
-  #memory: Buffer | undefined;
+  #memory = Buffer.allocUnsafe(FIRST_BYTES);
   #offset = 0;
+  #full = false;
 
   /** Room for one read. */
   room(): Buffer {
-    if (this.#memory === undefined || this.#memory.length - this.#offset < WORTHWHILE) {
-      this.#memory = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    // What is left of a slab is used as long as it is worth a read.
+    if (this.#full || this.#memory.length - this.#offset < this.#memory.length / 16) {
+      this.#memory = this.#full ? Buffer.allocUnsafeSlow(SLAB_BYTES) : Buffer.allocUnsafe(this.#memory.length);
       this.#offset = 0;
+      this.#full = false;
     }
     return this.#memory.subarray(this.#offset, this.#offset + PIPE_BYTES);
   }
 
   /** What the read put into the room. */
   piece(size: number): Buffer {
-    const piece = (this.#memory as Buffer).subarray(this.#offset, this.#offset + size);
+    const piece = this.#memory.subarray(this.#offset, this.#offset + size);
     this.#offset += size;
+    this.#full = this.#offset === this.#memory.length;
     return piece;
   }
 }

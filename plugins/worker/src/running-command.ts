@@ -156,8 +156,8 @@ export class RunningCommand {
     this.#lastOutput = this.#host.clock.monotonic();
     try {
       const taking = this.#sink(channel, data, this.#host.clock.now());
-      if (!(taking instanceof Promise)) return undefined;
-      return taking
+      if (taking === undefined) return undefined;
+      return Promise.resolve(taking)
         .catch((error: unknown) => this.#sinkFailed(error))
         .then(() => {
           this.#lastOutput = this.#host.clock.monotonic();

@@ -1,6 +1,6 @@
-import { type Config, type Entry, interpolate, property, secret, type StepContext } from "belfry";
 import { force } from "@belfry/schedulers";
 import { fakeWorker, secrets, step, type TestMaster, testMaster, until } from "@belfry/testkit";
+import { type Config, type Entry, interpolate, property, type StepContext, secret } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -8,7 +8,10 @@ const test = suite("builds");
 
 type Steps = Entry<"step">[];
 
-async function world(steps: Steps, more: Partial<Config> & { builder?: object; worker?: object } = {}): Promise<TestMaster> {
+async function world(
+  steps: Steps,
+  more: Partial<Config> & { builder?: object; worker?: object } = {},
+): Promise<TestMaster> {
   const { builder = {}, worker = {}, ...config } = more;
   return testMaster({
     config: {
@@ -25,23 +28,37 @@ async function build(kit: TestMaster, params = {}) {
   await kit.buildsetEnd(buildset);
   const { items } = await kit.call("builds.list", { limit: 1 });
   const { items: steps } = await kit.call("builds.steps", { build: items[0].id });
-  return { ...items[0], steps } as { id: number; result: string; summary: string; steps: { name: string; result: string; summary: string; error: { message: string; code: string } }[] };
+  return { ...items[0], steps } as {
+    id: number;
+    result: string;
+    summary: string;
+    steps: { name: string; result: string; summary: string; error: { message: string; code: string } }[];
+  };
 }
 
 const gives = (result: string, more: object = {}) => step({ run: () => ({ result }) as never, title: result, ...more });
 const names = (b: { steps: { name: string; result: string }[] }) => b.steps.map((s) => `${s.name}: ${s.result}`);
 const untilAborted = (ctx: StepContext) =>
-  new Promise<never>((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason), { once: true }));
+  new Promise<never>((_, reject) =>
+    ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason), { once: true }),
+  );
 
 test("a failure ends the build, but steps that always run still run", async () => {
-  await using kit = await world([gives("failure"), gives("success"), gives("success", { alwaysRun: true, name: "clean up" })]);
+  await using kit = await world([
+    gives("failure"),
+    gives("success"),
+    gives("success", { alwaysRun: true, name: "clean up" }),
+  ]);
   const b = await build(kit);
   assert.is(b.result, "failure");
   assert.equal(names(b), ["failure: failure", "clean up: success"]);
 });
 
 test("a failure that does not halt lets later steps run, and the flags decide what it means", async () => {
-  await using kit = await world([gives("failure", { haltOnFailure: false, flunkOnFailure: false, warnOnFailure: true }), gives("success")]);
+  await using kit = await world([
+    gives("failure", { haltOnFailure: false, flunkOnFailure: false, warnOnFailure: true }),
+    gives("success"),
+  ]);
   const b = await build(kit);
   assert.is(b.result, "warnings");
   assert.equal(names(b), ["failure: failure", "success: success"]);
@@ -51,7 +68,10 @@ test("doStepIf skips a step, by value and by function of the build's properties"
   await using kit = await world([
     step({ run: (ctx) => (ctx.properties.set("go", false), { result: "success" as const }), title: "first" }),
     gives("failure", { doStepIf: false, name: "never" }),
-    gives("failure", { doStepIf: (b: { properties: { get(n: string): unknown } }) => b.properties.get("go") === true, name: "not now" }),
+    gives("failure", {
+      doStepIf: (b: { properties: { get(n: string): unknown } }) => b.properties.get("go") === true,
+      name: "not now",
+    }),
   ]);
   const b = await build(kit);
   assert.is(b.result, "success");
@@ -102,7 +122,11 @@ test("a stopped build is cancelled with its request, and steps that always run s
   await using kit = await world([
     step({ run: (ctx) => ((begun += 1), untilAborted(ctx)), title: "long" }),
     gives("success"),
-    step({ run: (ctx) => ({ result: ctx.signal.aborted ? "failure" : "success" }) as const, title: "clean up", alwaysRun: true }),
+    step({
+      run: (ctx) => ({ result: ctx.signal.aborted ? "failure" : "success" }) as const,
+      title: "clean up",
+      alwaysRun: true,
+    }),
   ]);
   const { buildset, requests } = await kit.call("schedulers.force", {});
   await until(() => begun === 1, "the step's start");
@@ -128,7 +152,10 @@ test("stopping what has ended is refused with a reason", async () => {
 });
 
 test("a waiting request can be cancelled; it is never built", async () => {
-  await using kit = await world([gives("success")], { worker: { slots: 1 }, builders: [{ name: "b", workers: ["w"], steps: [step({ run: untilAborted })] }] });
+  await using kit = await world([gives("success")], {
+    worker: { slots: 1 },
+    builders: [{ name: "b", workers: ["w"], steps: [step({ run: untilAborted })] }],
+  });
   await kit.call("schedulers.force", {});
   const second = await kit.call("schedulers.force", {});
   await kit.event("build.started");
@@ -148,7 +175,13 @@ test("a step that asks for a retry is built again after a pause, and the request
   assert.is(request.retries, 1);
   assert.is(request.builds.length, 2);
   const { items } = await kit.call("builds.list", { order: "id" });
-  assert.equal(items.map((b: { number: number; result: string }) => [b.number, b.result]), [[1, "retry"], [2, "success"]]);
+  assert.equal(
+    items.map((b: { number: number; result: string }) => [b.number, b.result]),
+    [
+      [1, "retry"],
+      [2, "success"],
+    ],
+  );
 });
 
 test("a secret is in no log, summary, error, property, event or journal, also when it comes in pieces", async () => {
@@ -191,15 +224,30 @@ test("a secret is in no log, summary, error, property, event or journal, also wh
 });
 
 test("a secret that nobody knows is an error that names it", async () => {
-  await using kit = await world([step({ run: async (ctx) => ({ result: (await ctx.secret("nope")) ? "success" : "failure" }) as const })]);
+  await using kit = await world([
+    step({ run: async (ctx) => ({ result: (await ctx.secret("nope")) ? "success" : "failure" }) as const }),
+  ]);
   const b = await build(kit);
   assert.is(b.steps[0]?.error.code, "BELFRY_SECRET_UNKNOWN");
 });
 
 test("properties come from builder, change and scheduler, the later wins, each with its source", async () => {
-  await using kit = await world([step({ run: async (ctx) => (ctx.properties.set("mine", [1]), { result: "success", summary: await ctx.render(interpolate`${property("a")} ${property("c")} ${property("buildername")}`) }) })], {
-    builder: { properties: { a: "builder", c: "builder" } },
-  });
+  await using kit = await world(
+    [
+      step({
+        run: async (ctx) => (
+          ctx.properties.set("mine", [1]),
+          {
+            result: "success",
+            summary: await ctx.render(interpolate`${property("a")} ${property("c")} ${property("buildername")}`),
+          }
+        ),
+      }),
+    ],
+    {
+      builder: { properties: { a: "builder", c: "builder" } },
+    },
+  );
   const b = await build(kit, { properties: { a: "forced" } });
   assert.is(b.steps[0]?.summary, "forced builder b");
   const { properties } = await kit.call("builds.get", { build: b.id });
@@ -223,8 +271,20 @@ test("every worker call is in the journal, with a hash of its arguments and how 
     { worker: { run: () => ({ code: 3 }) } },
   );
   const b = await build(kit);
-  const calls = await kit.master.store.read.selectFrom("step_calls").selectAll().where("build_id", "=", b.id).orderBy("call").execute();
-  assert.equal(calls.map((c) => [c.step, c.call, c.method]), [[1, 1, "run"], [1, 2, "writeFile"], [1, 3, "stat"]]);
+  const calls = await kit.master.store.read
+    .selectFrom("step_calls")
+    .selectAll()
+    .where("build_id", "=", b.id)
+    .orderBy("call")
+    .execute();
+  assert.equal(
+    calls.map((c) => [c.step, c.call, c.method]),
+    [
+      [1, 1, "run"],
+      [1, 2, "writeFile"],
+      [1, 3, "stat"],
+    ],
+  );
   for (const call of calls) {
     assert.match(call.args_hash, /^[0-9a-f]{64}$/);
     assert.ok(call.finished_at !== null);
@@ -246,10 +306,17 @@ test("a context is of no use after its step has ended", async () => {
 
 test("what a builder says of the environment reaches commands, computed and overruled by the step", async () => {
   const seen: unknown[] = [];
-  await using kit = await world([step({ run: async (ctx) => (await ctx.worker.run({ command: ["x"], env: { B: "step" } }), { result: "success" }) })], {
-    builder: { env: { A: interpolate`n${(c) => c.build.number}`, B: "builder", C: null } },
-    worker: { run: (spec: { env: unknown }) => (seen.push(spec.env), {}) },
-  });
+  await using kit = await world(
+    [
+      step({
+        run: async (ctx) => (await ctx.worker.run({ command: ["x"], env: { B: "step" } }), { result: "success" }),
+      }),
+    ],
+    {
+      builder: { env: { A: interpolate`n${(c) => c.build.number}`, B: "builder", C: null } },
+      worker: { run: (spec: { env: unknown }) => (seen.push(spec.env), {}) },
+    },
+  );
   await build(kit);
   assert.equal(seen, [{ A: "n1", B: "step", C: null }]);
 });
@@ -260,16 +327,31 @@ test("higher priority goes first, and the older of equals", async () => {
   const gate = new Promise<void>((resolve) => {
     release = resolve;
   });
-  await using kit = await world([step({ run: async (ctx) => (await gate, order.push(ctx.build.reason), { result: "success" as const }) })]);
+  await using kit = await world([
+    step({ run: async (ctx) => (await gate, order.push(ctx.build.reason), { result: "success" as const }) }),
+  ]);
   const first = await kit.call("schedulers.force", { reason: "first" });
   await kit.event("build.started");
   const sets = [];
-  for (const [reason, priority] of [["a", 0], ["b", 0], ["c", 5], ["d", -1], ["e", 5]] as const) sets.push(await kit.call("schedulers.force", { reason, priority }));
+  for (const [reason, priority] of [
+    ["a", 0],
+    ["b", 0],
+    ["c", 5],
+    ["d", -1],
+    ["e", 5],
+  ] as const)
+    sets.push(await kit.call("schedulers.force", { reason, priority }));
   const { items } = await kit.call("requests.list", { order: "queue" });
-  assert.equal(items.map((r: { buildset: number }) => r.buildset), [sets[2], sets[4], sets[0], sets[1], sets[3]].map((s) => s.buildset));
+  assert.equal(
+    items.map((r: { buildset: number }) => r.buildset),
+    [sets[2], sets[4], sets[0], sets[1], sets[3]].map((s) => s.buildset),
+  );
   release();
   for (const { buildset } of [first, ...sets]) await kit.buildsetEnd(buildset);
-  assert.equal(order.map((reason) => reason.replace(/^.*: /, "")), ["first", "c", "e", "a", "b", "d"]);
+  assert.equal(
+    order.map((reason) => reason.replace(/^.*: /, "")),
+    ["first", "c", "e", "a", "b", "d"],
+  );
 });
 
 test("why says that the workers are busy, with what, and how many come first", async () => {
@@ -286,7 +368,9 @@ test("why says that the workers are busy, with what, and how many come first", a
 });
 
 test("a build can be built once more from the same source with the same properties", async () => {
-  await using kit = await world([step({ run: (ctx) => ({ result: "success", summary: String(ctx.properties.get("a")) }) })]);
+  await using kit = await world([
+    step({ run: (ctx) => ({ result: "success", summary: String(ctx.properties.get("a")) }) }),
+  ]);
   const b = await build(kit, { properties: { a: 5 }, revision: "r9", branch: "main", repository: "x" });
   const { buildset } = await kit.call("builds.rebuild", { build: b.id });
   await kit.buildsetEnd(buildset);
@@ -324,7 +408,13 @@ test("a master that shuts down ends its builds as retry; the next start builds t
     database: undefined as never,
     workers: [fakeWorker({ name: "w" })],
     schedulers: [force({ name: "force", builders: ["b"] })],
-    builders: [{ name: "b", workers: ["w"], steps: [step({ run: (ctx) => ((tries += 1) === 1 ? untilAborted(ctx) : { result: "success" as const }) })] }],
+    builders: [
+      {
+        name: "b",
+        workers: ["w"],
+        steps: [step({ run: (ctx) => ((tries += 1) === 1 ? untilAborted(ctx) : { result: "success" as const }) })],
+      },
+    ],
   };
   const { database: _none, ...rest } = config;
   const { mkdtemp, rm } = await import("node:fs/promises");
@@ -338,7 +428,10 @@ test("a master that shuts down ends its builds as retry; the next start builds t
     const set = await second.buildsetEnd(buildset);
     assert.is(set.result, "success");
     const { items } = await second.call("builds.list", { order: "id" });
-    assert.equal(items.map((b: { result: string }) => b.result), ["retry", "success"]);
+    assert.equal(
+      items.map((b: { result: string }) => b.result),
+      ["retry", "success"],
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

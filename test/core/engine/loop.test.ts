@@ -28,7 +28,15 @@ function make(pass: LoopOptions["pass"], more: Partial<LoopOptions> = {}) {
   const clock = testClock();
   const doorbell = bell();
   const errors: { error: unknown; failures: number }[] = [];
-  const loop = new Loop({ name: "t", pass, clock, doorbell, topics: ["a"], onError: (error, failures) => errors.push({ error, failures }), ...more });
+  const loop = new Loop({
+    name: "t",
+    pass,
+    clock,
+    doorbell,
+    topics: ["a"],
+    onError: (error, failures) => errors.push({ error, failures }),
+    ...more,
+  });
   return { loop, clock, doorbell, errors };
 }
 
@@ -114,7 +122,10 @@ test("a pass that throws is reported, and repeated after growing pauses that a r
   await clock.advance(1 + backOff(3));
   await turns();
   assert.is(passes, 4);
-  assert.equal(errors.map((entry) => entry.failures), [1, 2, 3]);
+  assert.equal(
+    errors.map((entry) => entry.failures),
+    [1, 2, 3],
+  );
   assert.is(loop.state.failures, 0);
   assert.is(loop.state.error, null);
   await loop.stop();
@@ -152,7 +163,10 @@ test("stop aborts the pass that runs, waits for it, and lets no other follow", a
 });
 
 test("the pause grows to a limit", () => {
-  assert.equal([1, 2, 3].map((failures) => backOff(failures)), [250, 500, 1_000]);
+  assert.equal(
+    [1, 2, 3].map((failures) => backOff(failures)),
+    [250, 500, 1_000],
+  );
   assert.is(backOff(1_000), 60_000);
 });
 

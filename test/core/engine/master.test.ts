@@ -1,5 +1,5 @@
-import { fakeWorker, scheduler, step, testMaster } from "@belfry/testkit";
 import { anyBranch, force } from "@belfry/schedulers";
+import { fakeWorker, scheduler, step, testMaster } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -37,7 +37,13 @@ test("a change becomes a build that anybody can look up", async () => {
   assert.is(build.revision, "abc");
   assert.equal(build.properties.x, { value: 1, source: "one" });
   const { items: steps } = await kit.call("builds.steps", { builder: "b", number: 1 });
-  assert.equal(steps.map((s: { name: string; result: string; summary: string }) => [s.name, s.result, s.summary]), [["one", "success", "fine"], ["two", "warnings", ""]]);
+  assert.equal(
+    steps.map((s: { name: string; result: string; summary: string }) => [s.name, s.result, s.summary]),
+    [
+      ["one", "success", "fine"],
+      ["two", "warnings", ""],
+    ],
+  );
   assert.match(await kit.logText(build.id, 1), "hello\n");
   const set = await kit.buildsetEnd(build.buildset);
   assert.is(set.result, "warnings");

@@ -1,14 +1,31 @@
 import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { chooseWorker, freeSlot, type KnownWorker, reasonsToWait, type WaitingRequest, type World } from "../../../core/src/engine/waiting.ts";
+import {
+  chooseWorker,
+  freeSlot,
+  type KnownWorker,
+  reasonsToWait,
+  type WaitingRequest,
+  type World,
+} from "../../../core/src/engine/waiting.ts";
 
 const test = suite("waiting");
 
-const worker = (name: string, more: Partial<KnownWorker> = {}): KnownWorker => ({ name, connected: true, slots: 1, builds: [], masterId: 1, masterFence: 1, ...more });
+const worker = (name: string, more: Partial<KnownWorker> = {}): KnownWorker => ({
+  name,
+  connected: true,
+  slots: 1,
+  builds: [],
+  masterId: 1,
+  masterFence: 1,
+  ...more,
+});
 const world = (workers: KnownWorker[], builder: { workers?: string[]; paused?: boolean } = {}): World => ({
   now: 1_000,
-  builders: new Map([["b", { workers: builder.workers ?? workers.map((w) => w.name), paused: builder.paused ?? false }]]),
+  builders: new Map([
+    ["b", { workers: builder.workers ?? workers.map((w) => w.name), paused: builder.paused ?? false }],
+  ]),
   workers: new Map(workers.map((w) => [w.name, w])),
 });
 const request: WaitingRequest = { id: 1, builder: "b", priority: 0, notBefore: 0, retries: 0 };
@@ -22,29 +39,49 @@ test("each cause of waiting is named with what is behind it", () => {
   const reasons = (over: Partial<WaitingRequest>, where: World) => reasonsToWait({ ...request, ...over }, where);
   assert.equal(reasons({ builder: "x" }, world([worker("w")])), [{ reason: "builder-not-configured", builder: "x" }]);
   assert.equal(reasons({}, world([worker("w")], { paused: true })), [{ reason: "builder-paused", builder: "b" }]);
-  assert.equal(reasons({ notBefore: 1_500, retries: 3 }, world([worker("w")])), [{ reason: "retry-delay", until: 1_500, retries: 3 }]);
+  assert.equal(reasons({ notBefore: 1_500, retries: 3 }, world([worker("w")])), [
+    { reason: "retry-delay", until: 1_500, retries: 3 },
+  ]);
   assert.equal(reasons({}, world([], { workers: ["gone"] })), [{ reason: "no-worker-configured", workers: ["gone"] }]);
-  assert.equal(reasons({}, world([worker("w", { connected: false })])), [{ reason: "no-worker-connected", workers: ["w"] }]);
-  assert.equal(reasons({}, world([worker("w", { builds: busy })])), [{ reason: "workers-busy", workers: [{ name: "w", slots: 1, builds: [7] }] }]);
+  assert.equal(reasons({}, world([worker("w", { connected: false })])), [
+    { reason: "no-worker-connected", workers: ["w"] },
+  ]);
+  assert.equal(reasons({}, world([worker("w", { builds: busy })])), [
+    { reason: "workers-busy", workers: [{ name: "w", slots: 1, builds: [7] }] },
+  ]);
 });
 
 test("all causes are told together", () => {
-  const reasons = reasonsToWait({ ...request, notBefore: 2_000 }, world([worker("w", { connected: false })], { paused: true }));
-  assert.equal(reasons.map((r) => r.reason), ["builder-paused", "retry-delay", "no-worker-connected"]);
+  const reasons = reasonsToWait(
+    { ...request, notBefore: 2_000 },
+    world([worker("w", { connected: false })], { paused: true }),
+  );
+  assert.equal(
+    reasons.map((r) => r.reason),
+    ["builder-paused", "retry-delay", "no-worker-connected"],
+  );
 });
 
 test("a worker is found exactly if nothing keeps the request", () => {
   const workers = fc.array(
-    fc.record({ connected: fc.boolean(), slots: fc.integer({ min: 1, max: 3 }), taken: fc.integer({ min: 0, max: 3 }) }),
+    fc.record({
+      connected: fc.boolean(),
+      slots: fc.integer({ min: 1, max: 3 }),
+      taken: fc.integer({ min: 0, max: 3 }),
+    }),
     { maxLength: 5 },
   );
-  fc.assert(
+  void fc.assert(
     fc.property(workers, (specs) => {
       const all = specs.map((spec, i) =>
         worker(`w${i}`, {
           connected: spec.connected,
           slots: spec.slots,
-          builds: Array.from({ length: Math.min(spec.taken, spec.slots) }, (_, slot) => ({ id: slot, builder: "b", slot })),
+          builds: Array.from({ length: Math.min(spec.taken, spec.slots) }, (_, slot) => ({
+            id: slot,
+            builder: "b",
+            slot,
+          })),
         }),
       );
       const where = world(all);

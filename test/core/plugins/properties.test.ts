@@ -6,7 +6,13 @@ const test = suite("properties");
 
 function context(values: Record<string, unknown>): RenderContext {
   return {
-    properties: { get: (name: string) => values[name], has: (name: string) => name in values, source: () => "test", set() {}, all: () => ({}) } as never,
+    properties: {
+      get: (name: string) => values[name],
+      has: (name: string) => name in values,
+      source: () => "test",
+      set() {},
+      all: () => ({}),
+    } as never,
     build: { number: 7, builder: "b" } as never,
     secret: async (name) => `<${name}>`,
   };
@@ -40,7 +46,9 @@ test("a missing property is an error that says what to do, unless there is a fal
 });
 
 test("a template shows in a configuration as what it is made of", () => {
-  assert.equal(JSON.parse(JSON.stringify(interpolate`a-${property("branch")}-${() => 1}`)), { $render: "a-${property branch}-${…}" });
+  assert.equal(JSON.parse(JSON.stringify(interpolate`a-${property("branch")}-${() => 1}`)), {
+    $render: "a-${property branch}-${…}",
+  });
 });
 
 test("what is computed is not confused by prototype names", async () => {

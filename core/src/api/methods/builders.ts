@@ -28,7 +28,10 @@ export function builderMethods(deps: ApiDeps): ApiMethod[] {
       permission: "read",
       summary: "Builders, in order of name.",
       params: z.strictObject({
-        configured: z.boolean().optional().describe("only those of the running configuration, or only those with nothing but history"),
+        configured: z
+          .boolean()
+          .optional()
+          .describe("only those of the running configuration, or only those with nothing but history"),
         project: z.string().optional(),
         ...pageParams(FIELDS, ["name", "-name"]),
       }),

@@ -46,7 +46,26 @@ export const COLUMNS = [
   "n.name",
 ] as const;
 
-export function toBuild(row: Pick<BuildRow, "id" | "name" | "number" | "request_id" | "buildset_id" | "worker" | "state" | "branch" | "revision" | "assigned_at" | "started_at" | "finished_at" | "result" | "summary" | "stop_reason">) {
+export function toBuild(
+  row: Pick<
+    BuildRow,
+    | "id"
+    | "name"
+    | "number"
+    | "request_id"
+    | "buildset_id"
+    | "worker"
+    | "state"
+    | "branch"
+    | "revision"
+    | "assigned_at"
+    | "started_at"
+    | "finished_at"
+    | "result"
+    | "summary"
+    | "stop_reason"
+  >,
+) {
   return {
     id: row.id,
     builder: row.name,
@@ -150,14 +169,22 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
         const [stamps, buildset, properties, usual] = await Promise.all([
           stampsOf(store.read, [row.buildset_id]),
           store.read.selectFrom("buildsets").select("reason").where("id", "=", row.buildset_id).executeTakeFirst(),
-          store.read.selectFrom("properties").select(["name", "value", "source"]).where("build_id", "=", row.id).orderBy("name").limit(1_000).execute(),
+          store.read
+            .selectFrom("properties")
+            .select(["name", "value", "source"])
+            .where("build_id", "=", row.id)
+            .orderBy("name")
+            .limit(1_000)
+            .execute(),
           usualDuration(store, row.name),
         ]);
         return {
           ...toBuild(row),
           reason: buildset?.reason ?? "",
           sourceStamps: stamps.get(row.buildset_id) ?? [],
-          properties: Object.fromEntries(properties.map(({ name, value, source }) => [name, { value: JSON.parse(value) as Json, source }])),
+          properties: Object.fromEntries(
+            properties.map(({ name, value, source }) => [name, { value: JSON.parse(value) as Json, source }]),
+          ),
           usualMillis: usual ?? null,
         };
       },
@@ -172,7 +199,13 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
       async call(ref, { caller }) {
         const { id } = await findBuild(deps, ref, caller);
         const running = deps.engine()?.runner.get(id)?.view.steps;
-        const rows = await store.read.selectFrom("steps").selectAll().where("build_id", "=", id).orderBy("step").limit(10_000).execute();
+        const rows = await store.read
+          .selectFrom("steps")
+          .selectAll()
+          .where("build_id", "=", id)
+          .orderBy("step")
+          .limit(10_000)
+          .execute();
         const items = rows.map((row) => ({
           build: id,
           step: row.step,
@@ -181,7 +214,8 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
           startedAt: row.started_at,
           finishedAt: row.finished_at,
           result: row.result as Result | null,
-          summary: row.finished_at === null ? (running?.find((step) => step.step === row.step)?.summary ?? "") : row.summary,
+          summary:
+            row.finished_at === null ? (running?.find((step) => step.step === row.step)?.summary ?? "") : row.summary,
           error: row.error === null ? null : (JSON.parse(row.error) as Json),
         }));
         return { build: id, items };
@@ -222,9 +256,21 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
         const build = await findBuild(deps, ref, caller);
         const [stamps, buildset, request, changes] = await Promise.all([
           stampsOf(store.read, [build.buildset_id]),
-          store.read.selectFrom("buildsets").select(["properties", "reason"]).where("id", "=", build.buildset_id).executeTakeFirst(),
-          store.read.selectFrom("build_requests").select("priority").where("id", "=", build.request_id).executeTakeFirst(),
-          store.read.selectFrom("buildset_changes").select("change_id").where("buildset_id", "=", build.buildset_id).execute(),
+          store.read
+            .selectFrom("buildsets")
+            .select(["properties", "reason"])
+            .where("id", "=", build.buildset_id)
+            .executeTakeFirst(),
+          store.read
+            .selectFrom("build_requests")
+            .select("priority")
+            .where("id", "=", build.request_id)
+            .executeTakeFirst(),
+          store.read
+            .selectFrom("buildset_changes")
+            .select("change_id")
+            .where("buildset_id", "=", build.buildset_id)
+            .execute(),
         ]);
         const added = await store.write((tx) =>
           addBuildset(

@@ -14,7 +14,9 @@ const FIELDS = Object.keys(changeShape.shape);
 
 const addParams = newChangeSchema
   .extend({
-    key: newChangeSchema.shape.key.optional().describe("names the change for ever; adding it again adds nothing. Default: one of its own"),
+    key: newChangeSchema.shape.key
+      .optional()
+      .describe("names the change for ever; adding it again adds nothing. Default: one of its own"),
     author: newChangeSchema.shape.author.optional(),
     comments: newChangeSchema.shape.comments.optional(),
     files: newChangeSchema.shape.files.optional(),

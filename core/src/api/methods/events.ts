@@ -17,7 +17,11 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
       permission: "read",
       summary: "What happened behind a position, oldest first; waits for something to happen if asked to.",
       params: z.strictObject({
-        since: z.string().max(40).optional().describe("a position; default: now, so that only what is still to come is told"),
+        since: z
+          .string()
+          .max(40)
+          .optional()
+          .describe("a position; default: now, so that only what is still to come is told"),
         types: z.array(z.string().max(100)).max(50).optional().describe('exact, or by prefix such as "build."'),
         builder: z.string().optional(),
         limit: z.int().min(1).max(500).optional().describe("default 100"),
@@ -39,7 +43,8 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
         const view = new View(caller, store);
         const visible = await view.builders();
         const wanted = (event: StoredEvent) =>
-          (types === undefined || types.some((type) => type === event.type || (type.endsWith(".") && event.type.startsWith(type)))) &&
+          (types === undefined ||
+            types.some((type) => type === event.type || (type.endsWith(".") && event.type.startsWith(type)))) &&
           (builder === undefined || event.builder === builder) &&
           sees(event);
         const sees = (event: StoredEvent) => {

@@ -74,7 +74,8 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
           .where("step", "=", step)
           .where(typeof log === "number" ? "log" : "name", "=", log as never)
           .executeTakeFirst();
-        if (!row) throw faults.notFound("log", `${typeof log === "number" ? log : `"${log}"`} of step ${step} in build ${id}`);
+        if (!row)
+          throw faults.notFound("log", `${typeof log === "number" ? log : `"${log}"`} of step ${step} in build ${id}`);
         await using reader = await logStore.open(row.store_key);
         let info = await reader.info();
         const from = first < 0 ? Math.max(0, info.lines + first) : first;
@@ -92,7 +93,12 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
           const lines = await reader.lines(at, Math.min(count - items.length, 200));
           if (lines.length === 0) break;
           for (const line of lines) {
-            items.push({ number: line.number, channel: line.channel, time: line.time, text: decoder.decode(line.data) });
+            items.push({
+              number: line.number,
+              channel: line.channel,
+              time: line.time,
+              text: decoder.decode(line.data),
+            });
             bytes += line.data.length;
             if (bytes >= MOST_BYTES) break;
           }

@@ -94,7 +94,8 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
           .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
           .executeTakeFirstOrThrow();
         const usual = new Map<string, number | undefined>();
-        for (const { builder } of running) if (!usual.has(builder)) usual.set(builder, await usualDuration(store, builder));
+        for (const { builder } of running)
+          if (!usual.has(builder)) usual.set(builder, await usualDuration(store, builder));
         return {
           title,
           master: masterName,
@@ -176,7 +177,10 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
       result: z.object({ name: z.string(), token: z.string() }),
       stability: "experimental",
       async call({ name, scopes, builders, projects, tags, expiresAt }) {
-        const narrowed = builders || projects || tags ? { builders: builders ?? null, projects: projects ?? null, tags: tags ?? null } : null;
+        const narrowed =
+          builders || projects || tags
+            ? { builders: builders ?? null, projects: projects ?? null, tags: tags ?? null }
+            : null;
         return { name, token: await addToken(store, { name, scopes, narrowed, expiresAt: expiresAt ?? null }) };
       },
     }),

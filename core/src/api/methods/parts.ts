@@ -9,7 +9,8 @@ import { defineMethod } from "../method.ts";
 import { View } from "../visibility.ts";
 
 const failure = z.object({ message: z.string(), code: z.string().nullable() }).nullable();
-const parse = (text: string | null) => (text === null ? null : (JSON.parse(text) as { message: string; code: string | null }));
+const parse = (text: string | null) =>
+  text === null ? null : (JSON.parse(text) as { message: string; code: string | null });
 
 /** Sources, schedulers, workers and plugins: the parts of the running configuration. */
 export function partMethods(deps: ApiDeps): ApiMethod[] {
@@ -35,7 +36,9 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
       example: {},
       stability: "stable",
       async call() {
-        const rows = new Map((await store.read.selectFrom("change_sources").selectAll().execute()).map((row) => [row.name, row]));
+        const rows = new Map(
+          (await store.read.selectFrom("change_sources").selectAll().execute()).map((row) => [row.name, row]),
+        );
         const loops = deps.engine()?.loops() ?? [];
         const items = deps.generation().sources.map(({ name, kind }) => {
           const row = rows.get(name);
@@ -95,7 +98,9 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
       stability: "stable",
       async call(_params, { caller }) {
         const names = await new View(caller, store).builders();
-        const rows = new Map((await store.read.selectFrom("schedulers").selectAll().execute()).map((row) => [row.name, row]));
+        const rows = new Map(
+          (await store.read.selectFrom("schedulers").selectAll().execute()).map((row) => [row.name, row]),
+        );
         const items = deps
           .generation()
           .schedulers.map(({ name, kind, part }) => {
@@ -134,12 +139,26 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
       async call({ scheduler, ...wish }, { caller }) {
         const all = deps.generation().schedulers;
         const able = all.filter(({ part }) => part.force !== undefined);
-        const named = scheduler === undefined ? (able.length === 1 ? able[0] : undefined) : all.find(({ name }) => name === scheduler);
-        if (!named) throw faults.notFound("scheduler", scheduler === undefined ? `to choose: name one of ${able.map(({ name }) => `"${name}"`).join(", ") || "none that can be forced"}` : `"${scheduler}"`);
+        const named =
+          scheduler === undefined
+            ? able.length === 1
+              ? able[0]
+              : undefined
+            : all.find(({ name }) => name === scheduler);
+        if (!named)
+          throw faults.notFound(
+            "scheduler",
+            scheduler === undefined
+              ? `to choose: name one of ${able.map(({ name }) => `"${name}"`).join(", ") || "none that can be forced"}`
+              : `"${scheduler}"`,
+          );
         if (!named.part.force) throw faults.schedulerCannotForce(named.name);
         const view = new View(caller, store);
-        const spec = named.part.force({ ...wish, owner: caller.name } as Parameters<NonNullable<typeof named.part.force>>[0]);
-        for (const builder of spec.builders) if (!(await view.sees(builder))) throw faults.notFound("builder", `"${builder}"`);
+        const spec = named.part.force({ ...wish, owner: caller.name } as Parameters<
+          NonNullable<typeof named.part.force>
+        >[0]);
+        for (const builder of spec.builders)
+          if (!(await view.sees(builder))) throw faults.notFound("builder", `"${builder}"`);
         const added = await store.write((tx) => addBuildset(tx, spec, { scheduler: named.name, owner: caller.name }));
         return { buildset: added.id, requests: added.requests };
       },
@@ -178,7 +197,9 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
           slots: row.slots,
           info: JSON.parse(row.info) as Record<string, string>,
           seenAt: row.seen_at,
-          builds: builds.filter((build) => build.worker === row.name && (names === null || names.has(build.name))).map((build) => build.id),
+          builds: builds
+            .filter((build) => build.worker === row.name && (names === null || names.has(build.name)))
+            .map((build) => build.id),
         }));
         return { items };
       },
@@ -208,7 +229,9 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
           version: plugin.version ?? null,
           kinds: kinds.map(({ point, kind }) => ({ point, kind: shortKind(kind) })),
           methods: registry.methods.filter((entry) => entry.plugin === plugin.name).map((entry) => entry.method.name),
-          commands: registry.commands.filter((entry) => entry.plugin === plugin.name).map((entry) => entry.command.name),
+          commands: registry.commands
+            .filter((entry) => entry.plugin === plugin.name)
+            .map((entry) => entry.command.name),
         }));
         return { items: items as Json & typeof items };
       },

@@ -35,7 +35,11 @@ function toRequest(row: RequestRow) {
 export function requestMethods(deps: ApiDeps): ApiMethod[] {
   const { store, clock } = deps;
   const requests = () =>
-    store.read.selectFrom("build_requests as r").innerJoin("builders as n", "n.id", "r.builder_id").selectAll("r").select(["n.name", "n.project"]);
+    store.read
+      .selectFrom("build_requests as r")
+      .innerJoin("builders as n", "n.id", "r.builder_id")
+      .selectAll("r")
+      .select(["n.name", "n.project"]);
 
   async function find(id: number, caller: Caller): Promise<RequestRow> {
     const row = await requests().where("r.id", "=", id).executeTakeFirst();
@@ -47,7 +51,8 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
     defineMethod({
       name: "requests.list",
       permission: "read",
-      summary: "Build requests, newest first; `order: \"queue\"` gives those that wait in the order in which they will start.",
+      summary:
+        'Build requests, newest first; `order: "queue"` gives those that wait in the order in which they will start.',
       params: z.strictObject({
         builder: z.string().optional(),
         state: z.enum(["pending", "claimed", "complete"]).optional(),
@@ -69,7 +74,11 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
           .$if(filter.builder !== undefined, (q) => q.where("n.name", "=", filter.builder as string))
           .$if(filter.buildset !== undefined, (q) => q.where("r.buildset_id", "=", filter.buildset as number))
           .$if(queue || filter.state !== undefined, (q) => q.where("r.state", "=", filter.state ?? "pending"))
-          .$if(queue && after !== undefined, (q) => q.where((eb) => eb.or([eb("r.urgency", ">", urgency), eb.and([eb("r.urgency", "=", urgency), eb("r.id", ">", id)])])))
+          .$if(queue && after !== undefined, (q) =>
+            q.where((eb) =>
+              eb.or([eb("r.urgency", ">", urgency), eb.and([eb("r.urgency", "=", urgency), eb("r.id", ">", id)])]),
+            ),
+          )
           .$if(!queue && after !== undefined, (q) => q.where("r.id", order === "id" ? ">" : "<", id))
           .$if(queue, (q) => q.orderBy("r.urgency"))
           .orderBy("r.id", order === "-id" ? "desc" : "asc")
@@ -87,7 +96,12 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
       stability: "stable",
       async call({ request }, { caller }) {
         const row = await find(request, caller);
-        const builds = await store.read.selectFrom("builds").select("id").where("request_id", "=", request).orderBy("id").execute();
+        const builds = await store.read
+          .selectFrom("builds")
+          .select("id")
+          .where("request_id", "=", request)
+          .orderBy("id")
+          .execute();
         return { ...toRequest(row), builds: builds.map((build) => build.id) };
       },
     }),
@@ -111,7 +125,11 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
             .execute();
           for (const build of builds) tx.ring(`builds:${build.master_id}`);
           if (builds.length === 0) {
-            const done = await finishRequest(tx, { id: request, buildsetId: row.buildset_id, builder: row.name, project: row.project }, "cancelled");
+            const done = await finishRequest(
+              tx,
+              { id: request, buildsetId: row.buildset_id, builder: row.name, project: row.project },
+              "cancelled",
+            );
             if (!done) throw faults.requestEnded(request);
           }
           return builds.map((build) => build.id);
@@ -122,7 +140,8 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
     defineMethod({
       name: "requests.why",
       permission: "read",
-      summary: "Why a request waits: every cause, from the code that decides. Without causes it is given to a worker at once.",
+      summary:
+        "Why a request waits: every cause, from the code that decides. Without causes it is given to a worker at once.",
       params: z.strictObject({ request: z.int() }),
       result: z.object({
         request: z.int(),
@@ -136,7 +155,13 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
         if (row.state !== "pending") return { request, state: row.state as "claimed", reasons: [], ahead: 0 };
         const generation = deps.generation();
         const world = await lookAround(store, clock.now(), generation.builders);
-        const waiting = { id: row.id, builder: row.name, priority: row.priority, notBefore: row.not_before, retries: row.retries };
+        const waiting = {
+          id: row.id,
+          builder: row.name,
+          priority: row.priority,
+          notBefore: row.not_before,
+          retries: row.retries,
+        };
         const reasons: WaitReason[] = reasonsToWait(waiting, world);
         const lease = await leaseState(store, DISTRIBUTOR_LEASE);
         if (!lease || lease.left <= 0 || lease.owner === "") reasons.unshift({ reason: "no-distributor", since: null });
@@ -145,13 +170,24 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
           .select((eb) => eb.fn.countAll<number>().as("ahead"))
           .where("state", "=", "pending")
           .where("builder_id", "=", row.builder_id)
-          .where((eb) => eb.or([eb("urgency", "<", row.urgency), eb.and([eb("urgency", "=", row.urgency), eb("id", "<", row.id)])]))
+          .where((eb) =>
+            eb.or([eb("urgency", "<", row.urgency), eb.and([eb("urgency", "=", row.urgency), eb("id", "<", row.id)])]),
+          )
           .executeTakeFirstOrThrow();
-        const free = [...world.workers.values()].filter((worker) => generation.builders.get(row.name)?.workers.includes(worker.name) && worker.connected && hasFreeSlot(worker));
-        if (reasons.length === 0 && Number(ahead) >= free.length) reasons.push({ reason: "behind-others", ahead: Number(ahead) });
+        const free = [...world.workers.values()].filter(
+          (worker) =>
+            generation.builders.get(row.name)?.workers.includes(worker.name) && worker.connected && hasFreeSlot(worker),
+        );
+        if (reasons.length === 0 && Number(ahead) >= free.length)
+          reasons.push({ reason: "behind-others", ahead: Number(ahead) });
         const seen = await new View(caller, store).builders();
         const shown = seen === null ? reasons : reasons.map(withoutBuilds);
-        return { request, state: "pending" as const, reasons: shown as unknown as { reason: string; [key: string]: Json }[], ahead: Number(ahead) };
+        return {
+          request,
+          state: "pending" as const,
+          reasons: shown as unknown as { reason: string; [key: string]: Json }[],
+          ahead: Number(ahead),
+        };
       },
     }),
     defineMethod({
@@ -168,7 +204,12 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
         const visible = all.filter((request) => names === null || names.has(request.name));
         if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(buildset));
         const stamps = await stampsOf(store.read, [buildset]);
-        const changes = await store.read.selectFrom("buildset_changes").select("change_id").where("buildset_id", "=", buildset).orderBy("change_id").execute();
+        const changes = await store.read
+          .selectFrom("buildset_changes")
+          .select("change_id")
+          .where("buildset_id", "=", buildset)
+          .orderBy("change_id")
+          .execute();
         return {
           id: row.id,
           scheduler: row.scheduler,
