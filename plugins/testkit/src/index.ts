@@ -13,6 +13,7 @@ export {
   type FakeCommand,
   fakeWorker,
   listener,
+  logStore,
   scheduler,
   secrets,
   service,

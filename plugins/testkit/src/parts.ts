@@ -5,12 +5,14 @@ import {
   type CommandSpec,
   defineChangeSource,
   defineListener,
+  defineLogStore,
   definePlugin,
   defineScheduler,
   defineSecrets,
   defineService,
   defineStep,
   defineWorker,
+  type LogStore,
   type OutputSink,
   type Scheduler,
   type SecretProvider,
@@ -61,6 +63,13 @@ export const service = defineService({
   kind: "service",
   options: z.object({ service: given<Service>() }),
   create: (options) => options.service,
+});
+
+/** A log store from an object. */
+export const logStore = defineLogStore({
+  kind: "log-store",
+  options: z.object({ store: given<LogStore>() }),
+  create: (options) => options.store,
 });
 
 /** Secrets from an object. */
@@ -143,5 +152,5 @@ function fakeSession(folder: string, run: FakeCommand | undefined): WorkerSessio
 export const testkit = definePlugin({
   name: "@belfry/testkit",
   version: "0.1.0",
-  parts: [step, source, scheduler, listener, service, secrets, fakeWorker],
+  parts: [step, source, scheduler, listener, service, secrets, logStore, fakeWorker],
 });
