@@ -156,7 +156,7 @@ export class RunningCommand {
     this.#lastOutput = this.#host.clock.monotonic();
     try {
       const taking = this.#sink(channel, data, this.#host.clock.now());
-      if (taking === undefined) return undefined;
+      if (typeof taking?.then !== "function") return undefined;
       return Promise.resolve(taking)
         .catch((error: unknown) => this.#sinkFailed(error))
         .then(() => {

@@ -250,10 +250,24 @@ test("pipes are made elsewhere if the worker's folder cannot have any", async ()
 
 test("a worker whose machine has no mkfifo cannot start, and says so", async () => {
   await using world = await World.make();
-  const error = await rejects(world.worker({ env: { PATH: world.folder } }));
-  assert.is(error.code, "BELFRY_WORKER_START_FAILED");
-  assert.match(error.message, "mkfifo");
+  const path = process.env.PATH;
+  process.env.PATH = world.folder;
+  try {
+    const error = await rejects(world.worker());
+    assert.is(error.code, "BELFRY_WORKER_START_FAILED");
+    assert.match(error.message, "mkfifo");
+  } finally {
+    process.env.PATH = path;
+  }
   assert.equal(spawnerPids(), []);
+});
+
+test("commands may have a PATH in which nothing is, and the worker goes on", async () => {
+  await using world = await World.make();
+  const worker = await world.worker({ env: { PATH: "/nowhere" } });
+  const session = await world.session(worker);
+  const results = await Promise.all(Array.from({ length: 20 }, () => run(session, "echo $PATH; exec /bin/sleep 0.1")));
+  for (const { code, stdout } of results) assert.equal([code, stdout.toString()], [0, "/nowhere\n"]);
 });
 
 test("a master that runs inside a command is ended with everything it runs", async () => {
