@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type Commit, LOG_ARGUMENTS, readCommits } from "./commit-log.ts";
 import { streamFields } from "./git-process.ts";
 import type { MasterGit } from "./master-git.ts";
@@ -46,7 +47,7 @@ export class BranchCache {
   async sync(heads: ReadonlyMap<string, string>, keep: Iterable<string>): Promise<Map<string, string>> {
     await this.#prepare(heads);
     const before = await this.#refs();
-    const refs = new Map([...heads.keys(), ...keep].map((branch) => [branch, refOf(branch)]));
+    const refs = await refsOf([...heads.keys(), ...keep]);
     const refFor = (branch: string) => refs.get(branch) ?? "";
     const wanted = [...heads].filter(([branch, sha]) => before.get(refFor(branch))?.sha !== sha);
     for (let start = 0; start < wanted.length; start += FETCH_LIMIT) {
@@ -156,6 +157,16 @@ export class BranchCache {
 /** A hash, since `a` and `a/b` cannot be refs at the same time while one is deleted and the other made. */
 function refOf(branch: string): string {
   return REFS + hash("sha256", branch, "hex").slice(0, 40);
+}
+
+/** By branch; in pieces, since ten thousand of them would hold the process for too long. */
+async function refsOf(branches: string[]): Promise<Map<string, string>> {
+  const refs = new Map<string, string>();
+  for (const [index, branch] of branches.entries()) {
+    refs.set(branch, refOf(branch));
+    if (index % 1_000 === 999) await setImmediate();
+  }
+  return refs;
 }
 
 function revisions(head: string, others: Iterable<string>): string {
