@@ -15,9 +15,17 @@ export class EventFeed {
   #floor = -1;
   #reading: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  /** How often the bell rang, and how often it had when the last reading began. */
+  #rung = 0;
+  #heard = 0;
+  readonly #waiting = new Set<() => void>();
 
   constructor(store: Store) {
     this.#store = store;
+    store.doorbell.listen("events", () => {
+      this.#rung += 1;
+      for (const wake of [...this.#waiting]) wake();
+    });
   }
 
   /** Events behind `seq`, oldest first, at most `limit`. Sees everything that was committed when it was called. */
@@ -33,31 +41,32 @@ export class EventFeed {
     return this.#tail.at(-1)?.seq ?? this.#floor;
   }
 
-  /** Resolves when something may have been appended, after `timeout` milliseconds, or when the signal aborts. */
+  /**
+   * Resolves when something may have been appended since the last reading, after `timeout`
+   * milliseconds, or when the signal aborts. Read again before waiting again.
+   */
   wait(seq: number, timeout: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#rung !== this.#heard || (this.#tail.at(-1)?.seq ?? -1) > seq) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
-        unlisten();
+        this.#waiting.delete(done);
         signal.removeEventListener("abort", done);
         resolve();
       };
       const timer = setTimeout(done, timeout);
-      const unlisten = this.#store.doorbell.listen("events", done);
+      this.#waiting.add(done);
       signal.addEventListener("abort", done, { once: true });
-      if (signal.aborted || (this.#tail.at(-1)?.seq ?? -1) > seq) done();
     });
   }
 
   /** Reads once, beginning after this call: a reading under way may have missed what was committed since it began. */
   #catchUp(): Promise<void> {
     if (!this.#reading) return this.#startReading();
-    this.#next ??= this.#reading
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined;
-        return this.#startReading();
-      });
+    this.#next ??= this.#reading.catch(() => undefined).then(() => {
+      this.#next = undefined;
+      return this.#startReading();
+    });
     return this.#next;
   }
 
@@ -69,6 +78,7 @@ export class EventFeed {
   }
 
   async #read(): Promise<void> {
+    const rung = this.#rung;
     if (this.#floor < 0) this.#floor = Math.max(0, (await newestPosition(this.#store)) - CHUNK);
     for (;;) {
       const events = await eventsAfter(this.#store, this.#tail.at(-1)?.seq ?? this.#floor, CHUNK);
@@ -77,8 +87,22 @@ export class EventFeed {
         this.#floor = this.#tail[this.#tail.length - KEPT - 1]?.seq ?? this.#floor;
         this.#tail = this.#tail.slice(-KEPT);
       }
-      if (events.length < CHUNK) return;
+      if (events.length < CHUNK) break;
+      await this.#leap();
+      // Reading may be nothing but computing; others have their turn between two pieces.
+      await new Promise((resolve) => setImmediate(resolve));
     }
+    this.#heard = rung;
+  }
+
+  /** Leaves out what nobody here asked for while it was appended, if that is much. */
+  async #leap(): Promise<void> {
+    const newest = await newestPosition(this.#store);
+    if (newest - (this.#tail.at(-1)?.seq ?? this.#floor) <= KEPT) return;
+    const floor = newest - CHUNK;
+    const tail = await eventsAfter(this.#store, floor, CHUNK);
+    this.#floor = floor;
+    this.#tail = tail;
   }
 
   #firstBehind(seq: number): number {

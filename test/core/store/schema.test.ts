@@ -21,7 +21,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 
 for (const kind of DATABASES) {
   test(`${kind.name}: the migrated tables are those that the entities describe`, async () => {
-    await using database = await kind.open();
+    await using database = await kind.open({ empty: true });
     await using open = await openStore(database);
     assert.is(await schemaDifference(await open.connection.orm()), "");
     await open.store.write((tx) => sql`alter table builds add column surplus integer`.execute(tx.db));
@@ -29,7 +29,7 @@ for (const kind of DATABASES) {
   });
 
   test(`${kind.name}: migrating again changes nothing and says what has run`, async () => {
-    await using database = await kind.open();
+    await using database = await kind.open({ empty: true });
     await using open = await openStore(database);
     assert.equal(await open.store.migrate(), { applied: [...MIGRATIONS], pending: [], unknown: [] });
     const counters = await open.store.read.selectFrom("counters").selectAll().execute();
@@ -37,7 +37,7 @@ for (const kind of DATABASES) {
   });
 
   test(`${kind.name}: a database of a newer version is refused by store and master, and stays as it was`, async () => {
-    await using database = await kind.open();
+    await using database = await kind.open({ empty: true });
     await using open = await openStore(database);
     await open.store.write((tx) =>
       sql`insert into mikro_orm_migrations (name, executed_at) values ('9999-from-the-future', ${"2030-01-01"})`.execute(tx.db),
@@ -58,7 +58,7 @@ for (const kind of DATABASES) {
   });
 
   test(`${kind.name}: a database with other tables of these names is refused and stays as it was`, async () => {
-    await using database = await kind.open();
+    await using database = await kind.open({ empty: true });
     await using open = await openStore(database, { migrate: false });
     await open.store.write(async (tx) => {
       await sql`create table builds (mine integer)`.execute(tx.db);
@@ -70,7 +70,7 @@ for (const kind of DATABASES) {
   });
 
   test(`${kind.name}: masters that start at the same moment on an empty database migrate it once`, async () => {
-    await using database = await kind.open();
+    await using database = await kind.open({ empty: true });
     const opened = await Promise.all(Array.from({ length: 3 }, () => openStore(database, { migrate: false })));
     try {
       const states = await Promise.all(opened.map(({ store }) => store.migrate()));
