@@ -37,6 +37,8 @@ export class LocalWorker implements Worker {
   #executor: Executor | undefined;
   #ctx: WorkerStartContext | undefined;
   #stopped = false;
+  /** True while commands of a lost spawner may be running. */
+  #orphans = false;
   #starting: Promise<void> | undefined;
   #pause = FIRST_PAUSE;
   #since = 0;
@@ -79,6 +81,8 @@ export class LocalWorker implements Worker {
     const executor = this.#executor;
     this.#executor = undefined;
     await executor?.close();
+    // Nobody but another spawner can end what a lost one has left.
+    if (this.#orphans) await this.#connect().catch((error: unknown) => this.#ctx?.note(messageOf(error)));
   }
 
   async open(build: { id: number; builder: string; slot: number; fence: number }): Promise<WorkerSession> {
@@ -117,6 +121,7 @@ export class LocalWorker implements Worker {
       await executor.close();
       throw error;
     }
+    this.#orphans = false;
     if (this.#stopped) return executor.close();
     this.#executor = executor;
     this.#since = clock.monotonic();
@@ -126,6 +131,7 @@ export class LocalWorker implements Worker {
   #lost(executor: Executor): void {
     if (this.#executor !== executor) return;
     this.#executor = undefined;
+    this.#orphans = true;
     this.#clean.clear();
     if (this.#options.clock.monotonic() - this.#since > HEALTHY) this.#pause = FIRST_PAUSE;
     this.#ctx?.note("the process that runs its commands ended unexpectedly; it is started again");

@@ -123,6 +123,19 @@ test("a worker that is stopped while its spawner is away stays stopped", async (
   assert.is(worker.connected, false);
 });
 
+test("a worker that is stopped just after its spawner was killed leaves nothing behind", async () => {
+  await using world = await World.make();
+  const worker = await world.worker();
+  const word = tag();
+  const running = run(await world.session(worker), `setsid sleep ${word} & sleep ${word}`);
+  await until("it runs", () => sleepers(word).length >= 2);
+  for (const pid of spawnerPids()) process.kill(pid, "SIGKILL");
+  await rejects(running);
+  await worker.stop();
+  assert.equal(processesWith(word), []);
+  assert.equal(spawnerPids(), []);
+});
+
 test("signals for the whole terminal do not reach the spawner, and asking it to end does nothing", async () => {
   await using world = await World.make();
   const worker = await world.worker();

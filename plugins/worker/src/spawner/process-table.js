@@ -57,8 +57,9 @@ export class ProcessTable {
     const visit = (pid) => {
       if (pid === process.pid || pid === root || skip.has(pid) || seen.has(pid)) return;
       const found = this.#look(pid, marked);
-      if (found === "unsure") unsure = true;
-      else if (found !== undefined) seen.set(pid, found);
+      if (found === undefined) return;
+      seen.set(pid, found);
+      if (found.unsure) unsure = true;
     };
 
     // A process may fork and end while it is looked for, so look again until no number was given out meanwhile.
@@ -112,17 +113,17 @@ export class ProcessTable {
   /**
    * @param {number} pid
    * @param {(environment: Buffer) => boolean} marked
-   * @returns {Process | "unsure" | undefined}
+   * @returns {Process & { unsure: boolean } | undefined}
    */
   #look(pid, marked) {
     const stat = this.#stat(pid);
     if (stat === undefined || stat.state === "Z" || stat.state === "X" || stat.flags & KERNEL_THREAD) return undefined;
     const length = this.#read(`/proc/${pid}/environ`);
     const { parent, group, session } = stat;
-    if (length > 0) return { pid, parent, group, session, marked: marked(this.#buffer.subarray(0, length)) };
+    const known = length > 0 && marked(this.#buffer.subarray(0, length));
     // Empty: a process without environment, or one for which `exec` has not written it yet.
-    if (length === 0 && this.#stat(pid)?.state === "R") return "unsure";
-    return { pid, parent, group, session, marked: false };
+    const unsure = length === 0 && this.#stat(pid)?.state === "R";
+    return { pid, parent, group, session, marked: known, unsure };
   }
 
   /** @param {number} pid */
