@@ -21,7 +21,7 @@ export const faults = {
       "BELFRY_CONFIG_UNREADABLE",
       {
         what: `The configuration ${file} cannot be loaded.`,
-        why: `It stopped with: ${reason}`,
+        why: `It stopped with: ${/[.!?]$/.test(reason) ? reason : `${reason}.`}`,
         fix: "Correct the file; `belfry check` loads it without starting anything.",
       },
       { cause },
@@ -57,12 +57,6 @@ export const faults = {
       what: "This database has tables, but not Belfry's.",
       why: "Tables named like Belfry's exist without its list of migrations.",
       fix: "Give Belfry an empty database of its own.",
-    }),
-  databaseOld: (pending: readonly string[]) =>
-    new BelfryError("BELFRY_DATABASE_OLD", {
-      what: "The database's tables are older than this Belfry.",
-      why: `These migrations have not run: ${pending.join(", ")}.`,
-      fix: "Make a backup and run `belfry db upgrade`.",
     }),
   masterRunning: (name: string, where: string) =>
     new BelfryError("BELFRY_MASTER_RUNNING", {
@@ -213,12 +207,6 @@ export const faults = {
       what: "This position lies in the future.",
       why: `The newest event is at ${newest}; the position may come from another database.`,
       fix: `Begin again at ${newest}.`,
-    }),
-  schedulerNotRunning: (name: string) =>
-    new BelfryError("BELFRY_ENGINE_ABSENT", {
-      what: `"${name}" does not run here.`,
-      why: "This process serves the API without an engine.",
-      fix: "Ask the master that has the engine.",
     }),
   stepGone: () =>
     new BelfryError("BELFRY_STEP_OVER", {
