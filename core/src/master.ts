@@ -7,7 +7,7 @@ import { type DependencyContainer, container as root } from "tsyringe";
 import type { Api } from "./api/api.ts";
 import { internal } from "./api/callers.ts";
 import { CoreApi } from "./api/core-api.ts";
-import type { Logger } from "./api/logger.ts";
+import type { Logger } from "./interfaces/logger.ts";
 import { SocketServer } from "./api/socket-server.ts";
 import { TOKENS } from "./api/tokens.ts";
 import { type Generation, makeGeneration } from "./config/generation.ts";
@@ -153,6 +153,7 @@ export class Master {
     this.#opened.push({ name: "log store", close: async () => logStore.stop?.() });
     const generationId = await recordGeneration(store, masterId, generation.shown, [...generation.builders.values()]);
     const feed = new EventFeed(store);
+    this.#opened.push({ name: "feed", close: async () => feed.close() });
     this.#api = new CoreApi(
       {
         store,
@@ -284,7 +285,9 @@ export class Master {
       list: (options) => records.list(this.store, this.#clock.now(), options),
       apply: (writes) => this.store.write((tx) => records.applyIn(tx, writes)),
       work: (queue, handler, options) => {
-        this.#jobs.push({ queue, records, handler, attempts: options?.attempts ?? 10 });
+        const job = { queue, records, handler, attempts: options?.attempts ?? 10 };
+        this.#jobs.push(job);
+        this.#engine?.addJob(job);
       },
     };
   }

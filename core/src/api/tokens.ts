@@ -1,7 +1,7 @@
 import type { InjectionToken } from "tsyringe";
 import type { Clock } from "../interfaces/clock.ts";
+import type { Logger } from "../interfaces/logger.ts";
 import type { Api } from "./api.ts";
-import type { Logger } from "./logger.ts";
 
 /** What plugins resolve from their container. */
 export const TOKENS = {

@@ -21,6 +21,7 @@ import type { Store } from "../store/store.ts";
 import type { Tx } from "../store/tx.ts";
 import { BuildProperties } from "./build-properties.ts";
 import { BuildRecorder } from "./build-recorder.ts";
+import { withGrace } from "./grace.ts";
 import { Interruption } from "./interruption.ts";
 import type { KeptLease } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
@@ -32,6 +33,8 @@ import { JournaledWorker } from "./step-worker.ts";
 const GIVE_UP_MILLIS = 30_000;
 const RETRY_PAUSE = 1_000;
 const LONGEST_RETRY_PAUSE = 300_000;
+const CLOSE_MILLIS = 30_000;
+const MOST_FAILURES = 12;
 
 export interface BuildRunDeps {
   store: Store;
@@ -71,7 +74,8 @@ export interface RunningBuildView {
 /** One build, from its assignment to its result. */
 export class BuildRun {
   readonly key: BuildKey;
-  readonly done: Promise<void>;
+  /** Resolves once nothing of it runs any more; with false if its end could not be written. */
+  readonly done: Promise<boolean>;
   readonly #build: UnfinishedBuild;
   readonly #builder: ConfiguredBuilder;
   readonly #deps: BuildRunDeps;
@@ -119,9 +123,11 @@ export class BuildRun {
     const lost = () => this.abandon(deps.lease.signal.reason);
     deps.lease.signal.addEventListener("abort", lost, { once: true });
     this.done = this.#run()
+      .then(() => true)
       .catch((error) => {
-        if (!this.#hard.signal.aborted || !isLeaseLost(error))
+        if (!deps.lease.signal.aborted && !isLeaseLost(error))
           deps.onError("the build could not be carried to its end", error, build);
+        return false;
       })
       .finally(() => deps.lease.signal.removeEventListener("abort", lost));
   }
@@ -163,24 +169,36 @@ export class BuildRun {
     try {
       try {
         await this.#prepare();
-        const { id, builder, slot, fence } = this.#build;
-        this.#session = await worker.open({ id, builder, slot, fence });
+        this.#session = await this.#open(worker);
         this.#properties.derive({ builddir: this.#session.folder }, "Worker");
         this.#view.startedAt = clock.now();
         await this.#runSteps();
       } catch (error) {
-        if (isLeaseLost(error) || error instanceof AlreadyEnded) throw error;
+        if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted) throw error;
         this.#fail(error);
       }
       await this.#finish();
-    } catch (error) {
-      if (!(error instanceof AlreadyEnded)) throw error;
     } finally {
       timer?.cancel();
-      await this.#session
-        ?.close()
-        .catch((error) => this.#deps.onError("the worker could not clean up", error, this.key));
+      await this.#close().catch((error) => this.#deps.onError("the worker could not clean up", error, this.key));
     }
+  }
+
+  /** The worker's session; a worker that does not give one cannot keep the build from being stopped. */
+  async #open(worker: Worker): Promise<WorkerSession> {
+    const { id, builder, slot, fence } = this.#build;
+    const opening = worker.open({ id, builder, slot, fence });
+    try {
+      return await withGrace(opening, AbortSignal.any([this.#hard.signal, this.#stop.signal]));
+    } catch (error) {
+      opening.then((late) => late.close()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    const tooLong = AbortSignal.abort(new Error(`it did not end within ${CLOSE_MILLIS / 1_000} seconds`));
+    if (this.#session) await withGrace(this.#session.close(), tooLong, CLOSE_MILLIS);
   }
 
   async #prepare(): Promise<void> {
@@ -271,8 +289,12 @@ export class BuildRun {
     this.#view.steps.push(shown);
     await this.#persist((tx) => startStep(tx, this.key, { step: number, name, kind }));
     const logs = new Map<string, RunningLog>();
-    const outcome = await this.#carryOut(number, configured, logs, shown);
-    const summary = this.#secrets.text(outcome.summary ?? "").slice(0, 2_000);
+    const outcome = await this.#carryOut(number, configured, logs, shown).catch(async (error) => {
+      // The build belongs to somebody else: let go of the files, and write nothing down.
+      await Promise.all([...logs.values()].map((log) => log.finish()));
+      throw error;
+    });
+    const summary = this.#secrets.text(String(outcome.summary ?? "")).slice(0, 2_000);
     await this.#finishLogs(number, logs);
     shown.finishedAt = clock.now();
     shown.result = outcome.result;
@@ -303,14 +325,13 @@ export class BuildRun {
     const worker = this.#stepWorker(number, logs, signal);
     try {
       const info = this.#buildInfo();
-      if (
-        typeof flags.doStepIf === "boolean"
-          ? !flags.doStepIf
-          : flags.doStepIf && !(await flags.doStepIf({ ...info, properties: this.#properties }))
-      ) {
-        return { result: "skipped", summary: "not needed" };
-      }
-      await worker.prepare();
+      const { doStepIf = true } = flags;
+      const wanted =
+        typeof doStepIf === "boolean"
+          ? doStepIf
+          : await settle(Promise.resolve(doStepIf({ ...info, properties: this.#properties })), signal, name, clock);
+      if (!wanted) return { result: "skipped", summary: "not needed" };
+      await settle(worker.prepare(), signal, name, clock);
       const ctx = this.#context(info, worker.hands, logs, number, signal, shown);
       const result = await settle(step.run(ctx), signal, name, clock);
       if (typeof result !== "object" || result === null || !RESULTS.includes(result.result))
@@ -385,17 +406,23 @@ export class BuildRun {
         has: (key) => properties.has(key),
         get: (key) => properties.get(key),
         source: (key) => properties.source(key),
-        set: (key, value, source = name) => properties.set(key, value, source),
+        set(key, value, source = name) {
+          worker.check();
+          properties.set(key, value, source);
+        },
         all: () => properties.all(),
       },
       worker,
       clock: this.#deps.clock,
       signal,
-      log: (log) => this.#log(logs, number, log),
+      log: (log) => {
+        worker.check();
+        return this.#log(logs, number, log);
+      },
       render: (value) => render(value, this.#renderContext(signal)),
       secret: (secret) => this.#secret(secret, signal),
       progress: (summary) => {
-        shown.summary = this.#secrets.text(summary).slice(0, 200);
+        if (shown.finishedAt === null) shown.summary = this.#secrets.text(summary).slice(0, 200);
       },
     };
   }
@@ -488,8 +515,8 @@ export class BuildRun {
   }
 
   /**
-   * Writes at a point that must not be lost, together with everything noted before. While the
-   * database is away it tries again and again; only a lost lease ends that.
+   * Writes at a point that must not be lost, together with everything noted before, and tries again
+   * for a while if that fails. What fails still is left to the runner, which has the build built again.
    */
   async #persist<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const before = this.#unwritten;
@@ -502,8 +529,8 @@ export class BuildRun {
         this.#unwritten = undefined;
         return value;
       } catch (error) {
-        if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted || failures >= 12)
-          throw error;
+        if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted) throw error;
+        if (failures >= MOST_FAILURES || this.#hard.signal.aborted) throw error;
         this.#deps.onError("a result could not be written and is tried again", error, this.key);
         await new Promise((resolve) => setTimeout(resolve, backOff(failures, 100, 10_000)));
       }

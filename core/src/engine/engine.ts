@@ -1,9 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Logger } from "../api/logger.ts";
 import type { Generation } from "../config/generation.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
+import type { Logger } from "../interfaces/logger.ts";
 import type { EventFeed } from "../status/event-feed.ts";
 import { newestPosition } from "../store/events.ts";
 import { PluginRecords } from "../store/plugin-records.ts";
@@ -41,6 +41,8 @@ export class Engine {
   readonly #deps: EngineDeps;
   readonly #loops: Loop[] = [];
   #buildLoop: Loop | undefined;
+  #distributor: Loop | undefined;
+  #addJob: ((job: JobEntry) => Loop) | undefined;
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -92,10 +94,18 @@ export class Engine {
     for (const loop of this.#loops) loop.start();
   }
 
+  /** One more queue to work on, while the engine runs. */
+  addJob(job: JobEntry): void {
+    this.#addJob?.(job).start();
+  }
+
   /** No new builds; those that run go on. */
   async drain(): Promise<void> {
     this.runner.drain();
+    // Otherwise it would give this master one build after the other, each to be given back.
+    await this.#distributor?.stop();
     await this.#deps.leases.release(DISTRIBUTOR_LEASE);
+    await this.workers.withdraw();
     await this.runner.idle();
   }
 
@@ -199,7 +209,7 @@ export class Engine {
     };
 
     this.#buildLoop = add("builds", [`builds:${masterId}`], () => this.runner.pass(), undefined, 5_000);
-    add("distributor", ["requests"], () =>
+    this.#distributor = add("distributor", ["requests"], () =>
       distributorPass({
         store,
         clock,
@@ -242,10 +252,11 @@ export class Engine {
         listenerPass(entry, { store, clock, leases, feed }, signal),
       );
     }
-    for (const job of this.#deps.jobs) {
+    this.#addJob = (job) => {
       const name = `jobs:${job.records.plugin}/${job.queue}`;
-      add(name, [name], (signal) => jobPass(job, { store, clock, leases }, signal));
-    }
+      return add(name, [name], (signal) => jobPass(job, { store, clock, leases }, signal));
+    };
+    for (const job of this.#deps.jobs) this.#addJob(job);
     add(
       "master",
       [],

@@ -3,6 +3,8 @@ import type { Job } from "../interfaces/plugin-store.ts";
 import type { Millis } from "../interfaces/values.ts";
 import type { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
+import type { HeldLease, Tx } from "../store/tx.ts";
+import { withGrace } from "./grace.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
 import { describe } from "./source-loop.ts";
@@ -35,15 +37,23 @@ export async function jobPass(
   if (!row) return {};
   if (row.run_at > clock.now()) return { wakeAt: row.run_at };
 
+  const { key } = row;
+  // What is queued while it runs is another job: this one may have looked already.
+  if (key !== null) await giveKey(store, lease, row.id, null);
   let error: unknown;
   try {
     const payload = entry.records.upgrade(JSON.parse(row.payload), row.version, `job ${entry.queue}`);
-    await entry.handler(
-      { id: row.id, queue: row.queue, payload, attempt: row.attempts + 1 },
-      AbortSignal.any([signal, lease.signal]),
+    const either = AbortSignal.any([signal, lease.signal]);
+    await withGrace(
+      entry.handler({ id: row.id, queue: row.queue, payload, attempt: row.attempts + 1 }, either),
+      either,
     );
   } catch (thrown) {
-    if (signal.aborted || lease.signal.aborted) return {};
+    if (lease.signal.aborted) return {};
+    if (signal.aborted) {
+      if (key !== null) await giveKey(store, lease, row.id, key);
+      return {};
+    }
     error = thrown ?? new Error("the job failed");
   }
   await store.write(async (tx) => {
@@ -64,7 +74,32 @@ export async function jobPass(
       })
       .where("id", "=", row.id)
       .execute();
+    if (key !== null && !parked) await giveKeyIn(tx, row.id, key);
     if (parked) tx.event("job.parked", { plugin: row.plugin, queue: row.queue, job: row.id, attempts });
   });
   return { again: true };
+}
+
+function giveKey(store: Store, lease: HeldLease, id: number, key: string | null): Promise<void> {
+  return store.write(async (tx) => {
+    await tx.requireLease(lease);
+    await giveKeyIn(tx, id, key);
+  });
+}
+
+/** Names a job, or takes its name away. A name that another job has got meanwhile stays with that one. */
+async function giveKeyIn(tx: Tx, id: number, key: string | null): Promise<void> {
+  const row = await tx.db.selectFrom("jobs").select(["plugin", "queue"]).where("id", "=", id).executeTakeFirst();
+  if (!row) return;
+  if (key !== null) {
+    const other = await tx.db
+      .selectFrom("jobs")
+      .select("id")
+      .where("plugin", "=", row.plugin)
+      .where("queue", "=", row.queue)
+      .where("key", "=", key)
+      .executeTakeFirst();
+    if (other) return;
+  }
+  await tx.db.updateTable("jobs").set({ key }).where("id", "=", id).execute();
 }

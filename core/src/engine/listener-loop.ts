@@ -2,7 +2,9 @@ import type { Clock } from "../interfaces/clock.ts";
 import type { StatusListener } from "../interfaces/status-listener.ts";
 import type { Millis } from "../interfaces/values.ts";
 import type { EventFeed } from "../status/event-feed.ts";
+import type { StoredEvent } from "../store/events.ts";
 import type { Store } from "../store/store.ts";
+import { withGrace } from "./grace.ts";
 import type { KeptLease, LeaseKeeper } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
 import { describe } from "./source-loop.ts";
@@ -45,7 +47,8 @@ export async function listenerPass(
     if (wants(entry.listener, event.type)) {
       try {
         const { seq: _seq, ...told } = event;
-        await entry.listener.handle(told, { signal: AbortSignal.any([signal, lease.signal]), attempt: attempts + 1 });
+        const either = AbortSignal.any([signal, lease.signal]);
+        await withGrace(entry.listener.handle(told, { signal: either, attempt: attempts + 1 }), either);
       } catch (error) {
         if (signal.aborted || lease.signal.aborted) break;
         attempts += 1;
@@ -54,7 +57,7 @@ export async function listenerPass(
         await fail(entry, deps, lease, {
           cursor: parks ? event.seq : cursor,
           attempts: parks ? 0 : attempts,
-          seq: event.seq,
+          event,
           tries: attempts,
           parks,
           error,
@@ -110,7 +113,7 @@ async function fail(
   failure: {
     cursor: number;
     attempts: number;
-    seq: number;
+    event: StoredEvent;
     tries: number;
     parks: boolean;
     error: unknown;
@@ -134,9 +137,11 @@ async function fail(
     const parked = { parked_at: tx.now, attempts: failure.tries, error };
     await tx.db
       .insertInto("parked_events")
-      .values({ listener: entry.name, seq: failure.seq, ...parked })
+      .values({ listener: entry.name, seq: failure.event.seq, ...parked })
       .onConflict((conflict) => conflict.columns(["listener", "seq"]).doUpdateSet(parked))
       .execute();
-    tx.event("listener.parked", { listener: entry.name, position: String(failure.seq), attempts: failure.tries });
+    // A listener that fails at everything fails at this as well; telling of that would never end.
+    if (failure.event.type === "listener.parked") return;
+    tx.event("listener.parked", { listener: entry.name, position: failure.event.position, attempts: failure.tries });
   });
 }

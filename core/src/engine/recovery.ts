@@ -1,8 +1,9 @@
 import type { LogStore } from "../interfaces/log-store.ts";
-import { type BuildKey, endLostBuilds } from "../store/builds.ts";
+import { type BuildKey, endLostBuilds, lostBuilds } from "../store/builds.ts";
 import { leaseState, takeLease } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldLease } from "../store/tx.ts";
+import { describe } from "./source-loop.ts";
 
 /** The lease that a master holds as long as it lives; its fence is on every write of its builds. */
 export function masterLease(name: string): string {
@@ -19,43 +20,57 @@ export async function recoverBuilds(
 ): Promise<BuildKey[]> {
   const all: BuildKey[] = [];
   for (;;) {
-    const ended = await endLostBuilds(store, masterId, lease);
-    if (ended.length === 0) break;
-    all.push(...ended);
-    for (const build of ended) await sealLogs(store, logStore, build.id, lease, onError);
+    const lost = await lostBuilds(store, masterId, lease);
+    if (lost.length === 0) return all;
+    // First the logs: if this master dies here, the next one finds the builds unfinished and begins again.
+    for (const build of lost) await sealLogs(store, logStore, build, lease, onError);
+    all.push(...(await endLostBuilds(store, lost, lease)));
   }
-  return all;
 }
 
 async function sealLogs(
   store: Store,
   logStore: LogStore,
-  buildId: number,
+  build: BuildKey,
   lease: HeldLease,
   onError: (message: string, error: unknown) => void,
 ): Promise<void> {
   const open = await store.read
     .selectFrom("logs")
-    .select(["step", "log", "store_key"])
-    .where("build_id", "=", buildId)
+    .select(["step", "log", "name", "store_key", "lines", "bytes", "truncated"])
+    .where("build_id", "=", build.id)
     .where("finished", "=", 0)
     .execute();
-  for (const log of open) {
-    try {
-      const totals = await logStore.seal(log.store_key, { fence: lease.fence });
-      await store.write(async (tx) => {
-        await tx.requireLease(lease);
-        await tx.db
-          .updateTable("logs")
-          .set({ finished: 1, lines: totals.lines, bytes: totals.bytes, truncated: totals.truncated ? 1 : 0 })
-          .where("build_id", "=", buildId)
-          .where("step", "=", log.step)
-          .where("log", "=", log.log)
-          .execute();
-      });
-    } catch (error) {
-      onError(`the log ${log.store_key} of a lost build could not be packed`, error);
-    }
+  for (const { store_key, step, log, name, ...known } of open) {
+    let error: unknown;
+    const totals = await logStore.seal(store_key, { fence: lease.fence }).catch((reason: unknown) => {
+      onError(`the log ${store_key} of a lost build could not be packed`, reason);
+      error = reason;
+      return { ...known, truncated: known.truncated === 1 };
+    });
+    const { lines, bytes, truncated } = totals;
+    await store.write(async (tx) => {
+      await tx.requireLease(lease);
+      await tx.db
+        .updateTable("logs")
+        .set({
+          finished: 1,
+          lines,
+          bytes,
+          truncated: truncated ? 1 : 0,
+          ...(error === undefined ? {} : { error: JSON.stringify(describe(error)) }),
+        })
+        .where("build_id", "=", build.id)
+        .where("step", "=", step)
+        .where("log", "=", log)
+        .execute();
+      const { id, builder, number, project } = build;
+      tx.event(
+        "log.finished",
+        { build: id, builder, number, step, log, name, lines, bytes, truncated },
+        { builder, project },
+      );
+    });
   }
 }
 

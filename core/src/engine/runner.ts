@@ -6,6 +6,9 @@ import type { Store } from "../store/store.ts";
 import { BuildRun } from "./build-run.ts";
 import type { KeptLease } from "./lease-keeper.ts";
 
+const REMEMBERED = 2_000;
+const RETRY_PAUSE = 30_000;
+
 export interface RunnerDeps {
   store: Store;
   clock: Clock;
@@ -23,6 +26,10 @@ export interface RunnerDeps {
 export class Runner {
   readonly #deps: RunnerDeps;
   readonly #running = new Map<number, BuildRun>();
+  /** The latest builds that were carried to their end here. */
+  readonly #ended = new Set<number>();
+  /** Builds whose end could not be written. */
+  readonly #failed = new Set<number>();
   #draining = false;
 
   constructor(deps: RunnerDeps) {
@@ -40,14 +47,38 @@ export class Runner {
   async pass(): Promise<void> {
     const lease = this.#deps.lease();
     if (!lease) return;
-    for (const build of await unfinishedBuilds(this.#deps.store, this.#deps.masterId)) {
+    const builds = await unfinishedBuilds(this.#deps.store, this.#deps.masterId);
+    const refused: { build: UnfinishedBuild; result: "retry" | "cancelled"; summary: string }[] = [];
+    for (const build of builds) {
       const run = this.#running.get(build.id);
       if (run) {
         if (build.stopReason !== null && !run.view.stopping) run.stop(build.stopReason);
-      } else if (build.fence === lease.fence) {
-        await this.#begin(build, lease);
+        continue;
       }
+      // What was read may be older than the end of a build that ran here.
+      if (build.fence !== lease.fence || this.#ended.has(build.id)) continue;
+      const refusal = this.#refusal(build);
+      if (refusal) refused.push({ build, ...refusal });
+      else this.#begin(build, lease);
     }
+    for (const { build, result, summary } of refused) {
+      const notBefore = this.#failed.has(build.id) ? this.#deps.clock.now() + RETRY_PAUSE : 0;
+      await this.#deps.store.write(async (tx) => {
+        await tx.requireLease(lease);
+        await finishBuild(tx, build, result, summary, notBefore);
+      });
+      this.#failed.delete(build.id);
+    }
+    const unfinished = new Set(builds.map((build) => build.id));
+    for (const id of this.#failed) if (!unfinished.has(id)) this.#failed.delete(id);
+  }
+
+  #refusal(build: UnfinishedBuild): { result: "retry" | "cancelled"; summary: string } | undefined {
+    if (this.#failed.has(build.id)) return { result: "retry", summary: "what it did could not be written down" };
+    if (build.stopReason !== null) return { result: "cancelled", summary: build.stopReason };
+    if (this.#draining) return { result: "retry", summary: "the master shut down before it began" };
+    const known = this.#deps.generation().builders.has(build.builder) && this.#deps.worker(build.worker);
+    return known ? undefined : { result: "retry", summary: "its builder or worker is no longer configured" };
   }
 
   /** Starts nothing more; what is assigned and not begun goes back at `stop`. */
@@ -66,20 +97,12 @@ export class Runner {
     await this.idle();
   }
 
-  async #begin(build: UnfinishedBuild, lease: KeptLease): Promise<void> {
+  #begin(build: UnfinishedBuild, lease: KeptLease): void {
     const { store, clock, logStore } = this.#deps;
     const generation = this.#deps.generation();
     const builder = generation.builders.get(build.builder);
     const worker = this.#deps.worker(build.worker);
-    const refuse = async (result: "retry" | "cancelled", summary: string) => {
-      await store.write(async (tx) => {
-        await tx.requireLease(lease);
-        await finishBuild(tx, build, result, summary);
-      });
-    };
-    if (build.stopReason !== null) return refuse("cancelled", build.stopReason);
-    if (this.#draining) return refuse("retry", "the master shut down before it began");
-    if (!builder || !worker) return refuse("retry", "its builder or worker is no longer configured");
+    if (!builder || !worker) return;
     const run = new BuildRun(build, builder, {
       store,
       clock,
@@ -91,6 +114,19 @@ export class Runner {
       onError: this.#deps.onError,
     });
     this.#running.set(build.id, run);
-    void run.done.finally(() => this.#running.delete(build.id));
+    void run.done.then((carried) => {
+      this.#running.delete(build.id);
+      if (carried) this.#remember(build.id);
+      else this.#failed.add(build.id);
+    });
+  }
+
+  #remember(id: number): void {
+    this.#ended.add(id);
+    if (this.#ended.size <= REMEMBERED) return;
+    for (const oldest of this.#ended) {
+      this.#ended.delete(oldest);
+      break;
+    }
   }
 }

@@ -7,6 +7,7 @@ import { changesById } from "../store/changes.ts";
 import type { StoredEvent } from "../store/events.ts";
 import type { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
+import { withGrace } from "./grace.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 
 const EVENTS_A_PASS = 500;
@@ -67,14 +68,16 @@ export async function schedulerPass(
   }
 
   const state: Json | undefined = entry.records.read(row);
-  const decision = await entry.scheduler.process({
+  const either = AbortSignal.any([signal, lease.signal]);
+  const ctx = {
     changes: await changesById(store, changeIds),
     finished: await finishedBuildsets(store, buildsetIds),
     state,
     now,
-    signal: AbortSignal.any([signal, lease.signal]),
-    changesById: (ids) => changesById(store, ids),
-  });
+    signal: either,
+    changesById: (ids: number[]) => changesById(store, ids),
+  };
+  const decision = await withGrace(entry.scheduler.process(ctx), either);
   await store.write(async (tx) => {
     await tx.requireLease(lease);
     const moved = await tx.db

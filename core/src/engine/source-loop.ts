@@ -9,6 +9,7 @@ import { addChange } from "../store/changes.ts";
 import type { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
 import type { Tx } from "../store/tx.ts";
+import { withGrace } from "./grace.ts";
 import type { KeptLease, LeaseKeeper } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
 
@@ -71,10 +72,10 @@ export async function sourcePass(
     .executeTakeFirst();
   if (!poll || !row) return { wakeAt: clock.now() + 30_000 };
 
-  const wanted = row.poll_wanted_at !== null && row.poll_wanted_at > (row.polled_at ?? 0);
+  const wish = row.poll_wanted_at;
   const pause = row.failures > 0 ? Math.max(pollInterval, backOff(row.failures, 1_000)) : pollInterval;
   const due = row.polled_at === null ? 0 : row.polled_at + pause;
-  if (!wanted && clock.now() < due) return { wakeAt: due };
+  if (wish === null && clock.now() < due) return { wakeAt: due };
 
   const begun = clock.now();
   let error: unknown;
@@ -88,11 +89,22 @@ export async function sourcePass(
     await tx.requireLease(lease);
     await tx.db
       .updateTable("change_sources")
-      .set({
+      .set((eb) => ({
         polled_at: begun,
+        // A wish that came while it looked has another time, and stands.
+        ...(wish === null
+          ? {}
+          : {
+              poll_wanted_at: eb
+                .case()
+                .when("poll_wanted_at", "=", wish)
+                .then(null)
+                .else(eb.ref("poll_wanted_at"))
+                .end(),
+            }),
         error: error === undefined ? null : JSON.stringify(describe(error)),
         failures: error === undefined ? 0 : row.failures + 1,
-      })
+      }))
       .where("name", "=", entry.name)
       .execute();
     if (error !== undefined && row.error === null)
@@ -119,24 +131,26 @@ async function pollOnce(
     timedOut.abort(new Error(`the poll took longer than ${Math.round(limit / 1_000)} seconds`)),
   );
   const signal = AbortSignal.any([loopSignal, lease.signal, timedOut.signal]);
+  let over = false;
   const ctx: SourceContext = {
     state,
     clock: deps.clock,
     signal,
     folder: entry.folder,
-    report: (changes, next, writes) => report(entry, deps, lease, changes, next, writes),
+    async report(changes, next, writes) {
+      // What a poll that was given up still finds would put back the state of the poll after it.
+      signal.throwIfAborted();
+      if (over) throw new Error("the poll is over: await every report before it settles");
+      return report(entry, deps, lease, changes, next, writes);
+    },
     note: (message) => deps.note(entry.name, message),
   };
-  let stopWaiting = () => {};
   try {
-    const aborted = new Promise<never>((_, reject) => {
-      stopWaiting = () => signal.removeEventListener("abort", fail);
-      const fail = () => reject(signal.reason);
-      signal.addEventListener("abort", fail, { once: true });
-    });
-    await Promise.race([entry.source.poll?.(ctx), aborted]);
+    signal.throwIfAborted();
+    await withGrace(Promise.resolve(entry.source.poll?.(ctx)), signal);
+    signal.throwIfAborted();
   } finally {
-    stopWaiting();
+    over = true;
     timer.cancel();
   }
 }

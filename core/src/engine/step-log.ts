@@ -12,6 +12,7 @@ export class RunningLog implements StepLog {
   readonly key: string;
   /** Why nothing more is kept, if so. */
   error: unknown;
+  #over = false;
   readonly #appender: LogAppender;
   readonly #secrets: SecretSet;
   readonly #clock: Clock;
@@ -36,14 +37,16 @@ export class RunningLog implements StepLog {
 
   /** The way of a command's output: no promise unless there is something to wait for. */
   append(channel: LogChannel, data: Uint8Array, time: number): Promise<void> | undefined {
-    if (this.error !== undefined) return undefined;
+    if (this.error !== undefined || this.#over) return undefined;
     const masked = this.#masker(channel).mask(data);
     if (masked.length === 0) return undefined;
     const waits = this.#appender.append(channel, masked, time);
     return waits?.catch((error: unknown) => this.#fail(error));
   }
 
+  /** Ends the log; what is written after that is ignored. */
   async finish(): Promise<LogTotals> {
+    this.#over = true;
     try {
       for (const [channel, masker] of this.#maskers) {
         const rest = masker.flush();

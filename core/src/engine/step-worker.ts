@@ -43,6 +43,11 @@ export class JournaledWorker implements StepWorker {
     this.#over = true;
   }
 
+  /** Throws `BELFRY_STEP_OVER` once the step is over. */
+  check(): void {
+    if (this.#over) throw faults.stepGone();
+  }
+
   run(command: StepCommand): Promise<StepCommandResult> {
     const { log = "stdio", capture = 0, ...spec } = command;
     const { session, signal, env } = this.#deps;
@@ -152,7 +157,7 @@ export class JournaledWorker implements StepWorker {
     args: Json,
     act: (callId: string) => Promise<{ value: T; outcome: Json }>,
   ): Promise<T> {
-    if (this.#over) throw faults.stepGone();
+    this.check();
     const { recorder, step, buildId, signal, secrets, now } = this.#deps;
     signal.throwIfAborted();
     this.#calls += 1;

@@ -20,6 +20,7 @@ export class WorkerKeeper {
   readonly #abort = new AbortController();
   readonly #started: Part<"worker">[] = [];
   readonly #writes = new Map<string, Promise<void>>();
+  #withdrawn = false;
 
   constructor(deps: WorkerKeeperDeps) {
     this.#deps = deps;
@@ -43,7 +44,9 @@ export class WorkerKeeper {
         .$if(names.length > 0, (query) => query.where("name", "not in", names))
         .execute();
     });
-    await Promise.all(workers.map((worker) => this.#start(worker)));
+    const begun = await Promise.allSettled(workers.map((worker) => this.#start(worker)));
+    // All of them have settled, so that `stop` knows every worker that runs.
+    for (const start of begun) if (start.status === "rejected") throw start.reason;
   }
 
   async #start(worker: Part<"worker">): Promise<void> {
@@ -56,23 +59,38 @@ export class WorkerKeeper {
       note: (message) => this.#deps.note(worker.name, message),
     });
     this.#started.push(worker);
-    await this.#write(worker, true);
+    await this.#write(worker);
   }
 
   /** Writes all rows anew. */
   async announce(): Promise<void> {
-    for (const worker of this.#started) await this.#write(worker, worker.part.connected);
+    for (const worker of this.#started) await this.#write(worker);
+  }
+
+  /** From now on all workers count as gone, so that no master gives them another build. What they build goes on. */
+  async withdraw(): Promise<void> {
+    this.#withdrawn = true;
+    await this.announce();
   }
 
   #changed(worker: Part<"worker">): void {
-    const before = this.#writes.get(worker.name) ?? Promise.resolve();
-    const next = before
-      .then(() => this.#write(worker, worker.part.connected))
-      .catch((error) => this.#deps.note(worker.name, `its state could not be written: ${messageOf(error)}`, error));
-    this.#writes.set(worker.name, next);
+    this.#write(worker).catch((error) =>
+      this.#deps.note(worker.name, `its state could not be written: ${messageOf(error)}`, error),
+    );
   }
 
-  async #write(worker: Part<"worker">, connected: boolean): Promise<void> {
+  /** Writes what is true when its turn comes: one after the other, so that the last one stands. */
+  #write(worker: Part<"worker">): Promise<void> {
+    const before = this.#writes.get(worker.name) ?? Promise.resolve();
+    const next = before.then(() => this.#writeNow(worker, worker.part.connected && !this.#withdrawn));
+    this.#writes.set(
+      worker.name,
+      next.catch(() => undefined),
+    );
+    return next;
+  }
+
+  async #writeNow(worker: Part<"worker">, connected: boolean): Promise<void> {
     const { store, masterId } = this.#deps;
     const { slots, info } = worker.part;
     await store.write(async (tx) => {
@@ -101,11 +119,14 @@ export class WorkerKeeper {
 
   async stop(): Promise<void> {
     this.#abort.abort(new Error("the master stops"));
+    this.#withdrawn = true;
     const ended = await Promise.allSettled(
       this.#started.map(async (worker) => {
-        await worker.part.stop();
-        await this.#writes.get(worker.name);
-        await this.#write(worker, false);
+        try {
+          await worker.part.stop();
+        } finally {
+          await this.#write(worker);
+        }
       }),
     );
     const failures = ended.filter((end) => end.status === "rejected").map((end) => end.reason);

@@ -19,13 +19,20 @@ export class EventFeed {
   #rung = 0;
   #heard = 0;
   readonly #waiting = new Set<() => void>();
+  readonly #unlisten: () => void;
+  #closed = false;
 
   constructor(store: Store) {
     this.#store = store;
-    store.doorbell.listen("events", () => {
+    this.#unlisten = store.doorbell.listen("events", () => {
       this.#rung += 1;
       for (const wake of [...this.#waiting]) wake();
     });
+  }
+
+  /** True when nobody shall wait any more. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Events behind `seq`, oldest first, at most `limit`. Sees everything that was committed when it was called. */
@@ -46,7 +53,8 @@ export class EventFeed {
    * milliseconds, or when the signal aborts. Read again before waiting again.
    */
   wait(seq: number, timeout: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || this.#rung !== this.#heard || (this.#tail.at(-1)?.seq ?? -1) > seq) return Promise.resolve();
+    if (this.#closed || signal.aborted || this.#rung !== this.#heard || (this.#tail.at(-1)?.seq ?? -1) > seq)
+      return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
@@ -60,13 +68,22 @@ export class EventFeed {
     });
   }
 
+  /** Ends all waiting, now and later. */
+  close(): void {
+    this.#closed = true;
+    this.#unlisten();
+    for (const wake of [...this.#waiting]) wake();
+  }
+
   /** Reads once, beginning after this call: a reading under way may have missed what was committed since it began. */
   #catchUp(): Promise<void> {
     if (!this.#reading) return this.#startReading();
-    this.#next ??= this.#reading.catch(() => undefined).then(() => {
-      this.#next = undefined;
-      return this.#startReading();
-    });
+    this.#next ??= this.#reading
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#startReading();
+      });
     return this.#next;
   }
 

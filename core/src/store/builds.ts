@@ -185,17 +185,20 @@ export async function finishBuild(
   if (result !== "retry") await finishRequest(tx, request, result);
   else if (row.stop_reason !== null) await finishRequest(tx, request, "cancelled");
   else {
-    await tx.db
+    const again = await tx.db
       .updateTable("build_requests")
       .set((eb) => ({ state: "pending", claimed_at: null, retries: eb("retries", "+", 1), not_before: notBefore }))
       .where("id", "=", build.requestId)
       .where("state", "=", "claimed")
-      .execute();
-    tx.event(
-      "request.retried",
-      { request: build.requestId, buildset: build.buildsetId, builder: build.builder },
-      scope(build),
-    );
+      .returning("id")
+      .executeTakeFirst();
+    if (again) {
+      tx.event(
+        "request.retried",
+        { request: build.requestId, buildset: build.buildsetId, builder: build.builder },
+        scope(build),
+      );
+    }
   }
   tx.ring("requests");
   return true;
@@ -268,13 +271,13 @@ export async function unfinishedBuilds(store: Store, masterId: number, limit = 1
   }));
 }
 
-/**
- * Ends what a master of an older fence was building as `retry`, under a newer fence of its lease.
- * Returns those builds; call it again until there are none.
- */
-export async function endLostBuilds(store: Store, masterId: number, lease: HeldLease): Promise<BuildKey[]> {
-  const lost = (await unfinishedBuilds(store, masterId, 50)).filter((build) => build.fence < lease.fence);
-  if (lost.length === 0) return [];
+/** The next builds that a master of an older fence left unfinished. */
+export async function lostBuilds(store: Store, masterId: number, lease: HeldLease): Promise<BuildKey[]> {
+  return (await unfinishedBuilds(store, masterId, 50)).filter((build) => build.fence < lease.fence);
+}
+
+/** Ends builds that were lost as `retry`, under a newer fence of their master's lease. Returns those that had not ended. */
+export async function endLostBuilds(store: Store, lost: readonly BuildKey[], lease: HeldLease): Promise<BuildKey[]> {
   return store.write(async (tx) => {
     await tx.requireLease(lease);
     const ended: BuildKey[] = [];

@@ -17,7 +17,8 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
     defineMethod({
       name: "events.since",
       permission: "read",
-      summary: "What happened behind a position, oldest first; waits for something to happen if asked to. An answer without items may still have moved on: go on from `next`.",
+      summary:
+        "What happened behind a position, oldest first; waits for something to happen if asked to. An answer without items may still have moved on: go on from `next`.",
       params: z.strictObject({
         since: z
           .string()
@@ -68,7 +69,14 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
           }
           scanned += events.length;
           const more = events.length === SCANNED_AT_ONCE;
-          if (items.length > 0 || signal.aborted || scanned >= MOST_SCANNED || (!more && Date.now() >= deadline)) break;
+          if (
+            items.length > 0 ||
+            signal.aborted ||
+            feed.closed ||
+            scanned >= MOST_SCANNED ||
+            (!more && Date.now() >= deadline)
+          )
+            break;
           if (more) await new Promise((resolve) => setImmediate(resolve));
           else await feed.wait(at, deadline - Date.now(), signal);
         }
