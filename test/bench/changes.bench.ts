@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { http } from "@belfry/http";
@@ -10,7 +9,8 @@ import { fakeWorker, step, testMaster } from "@belfry/testkit";
 import Database from "better-sqlite3";
 import type { Row } from "./bench.ts";
 import { httpUrl } from "./http-url.ts";
-import { round, timed } from "./measure.ts";
+import { round } from "./measure.ts";
+import { underLoad } from "./under-load.ts";
 
 const CHANGES = 5_000;
 const WIDTH = 8;
@@ -28,50 +28,27 @@ async function run(): Promise<Row[]> {
     },
   });
   const { token } = await kit.call("tokens.add", { name: "bench", scopes: ["control"] });
-  const url = new URL("/rpc", httpUrl(kit.master));
-  const agent = new Agent({ keepAlive: true, maxSockets: WIDTH });
-  const add = (i: number) =>
-    new Promise<void>((resolve, reject) => {
-      const body = JSON.stringify({
-        jsonrpc: "2.0",
-        id: i,
-        method: "changes.add",
-        params: {
-          key: `c${i}`,
-          author: "bench",
-          comments: "a change",
-          files: ["a/b.c"],
-          revision: `r${i}`,
-          branch: "main",
-          repository: "https://example.org/r.git",
-        },
-      });
-      const sent = request(
-        url,
-        {
-          agent,
-          method: "POST",
-          headers: {
-            "content-type": "application/json",
-            "content-length": Buffer.byteLength(body),
-            authorization: `Bearer ${token}`,
-          },
-        },
-        (answer) => {
-          let text = "";
-          answer.on("data", (data) => {
-            text += data;
-          });
-          answer.on("end", () => (text.includes('"added":true') ? resolve() : reject(new Error(text))));
-        },
-      );
-      sent.on("error", reject);
-      sent.end(body);
+  const url = new URL("/rpc", httpUrl(kit.master)).href;
+  const change = {
+    author: "bench",
+    comments: "a change",
+    files: ["a/b.c"],
+    revision: "r$i",
+    branch: "main",
+    repository: "https://example.org/r.git",
+  };
+  const add = (name: string, count: number) =>
+    underLoad({
+      url,
+      token,
+      method: "changes.add",
+      params: { ...change, key: `${name}$i` },
+      width: WIDTH,
+      count,
+      expect: '"added":true',
     });
-  await timed(200, WIDTH, (i) => add(1_000_000 + i));
-  const millis = await timed(CHANGES, WIDTH, add);
-  agent.destroy();
-  const value = (CHANGES / millis) * 1_000;
+  await add("warm", 500);
+  const value = await add("c", CHANGES);
   const limit = await groupCommits();
   return [
     {

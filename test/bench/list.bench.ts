@@ -1,10 +1,8 @@
-import { fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { http } from "@belfry/http";
 import { jsonrpc } from "@belfry/jsonrpc";
 import { sqlite } from "@belfry/sqlite";
@@ -14,9 +12,9 @@ import Koa from "koa";
 import type { Row } from "./bench.ts";
 import { httpUrl } from "./http-url.ts";
 import { percentiles, round } from "./measure.ts";
+import { underLoad } from "./under-load.ts";
 
 const SIZES = [1_000, 100_000, 1_000_000];
-const load = fileURLToPath(new URL("./load.ts", import.meta.url));
 
 /** `builds.list` of 50, newest first, with ever more builds in the database, in-process and over HTTP. */
 async function run(): Promise<Row[]> {
@@ -120,13 +118,8 @@ async function overHttp(url: string, answer: string): Promise<Row> {
   };
 }
 
-/** From a process of its own, with 8 connections, so that the client's work is not the server's. */
 function requestsPerSecond(url: string, seconds: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = fork(load, [url, String(seconds)], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    child.once("message", (value) => resolve(value as number));
-    child.once("exit", (code) => code !== 0 && reject(new Error(`the load ended with ${code}`)));
-  });
+  return underLoad({ url, method: "builds.list", params: { limit: 50 }, width: 8, seconds, expect: '"items":[' });
 }
 
 export default { name: "list", run };
