@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Plain old JavaScript: it has to run on any Node to be able to say which one is needed.
-import { dirname, join } from "path";
+import { basename, dirname, join } from "path";
 import { fileURLToPath } from "url";
 
 var parts = process.versions.node.split(".").map(Number);
@@ -13,13 +13,12 @@ if (parts[0] < 22 || (parts[0] === 22 && parts[1] < 18)) {
   process.exit(5);
 }
 // Compiled once, not at every start. Beside the packages, since a folder that all users share could be tampered with.
-var home = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-process.getBuiltinModule("module").enableCompileCache(join(home, ".cache", "belfry"));
+var own = join(dirname(fileURLToPath(import.meta.url)), "..");
+var packages = basename(dirname(own)) === "node_modules" ? dirname(own) : join(own, "node_modules");
+process.getBuiltinModule("module").enableCompileCache(join(packages, ".cache", "belfry"));
 import("../dist/cli/main.js").then(
-  function (m) {
-    return m.main(process.argv.slice(2));
-  },
-  function (e) {
+  (m) => m.main(process.argv.slice(2)),
+  (e) => {
     console.error(e);
     process.exit(70);
   },

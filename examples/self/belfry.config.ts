@@ -9,15 +9,17 @@ import { shell } from "@belfry/steps";
 import { localWorker } from "@belfry/worker";
 import { defineConfig, interpolate, property } from "belfry";
 import { commits } from "./commits.ts";
-import { remark } from "./remark.ts";
 import { npmCi } from "./npm-ci.ts";
+import { remark } from "./remark.ts";
 import { findWatched } from "./watched.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const { repository, branch, isSample, note } = findWatched(root, join(root, ".belfry"));
 
 // The builds are not part of the `npm start` that this master may run in.
-const ofOuterNpm = Object.keys(process.env).filter((name) => /^(npm_(lifecycle|package|command|execpath|node_execpath|config_local_prefix)|INIT_CWD$)/.test(name));
+const ofOuterNpm = Object.keys(process.env).filter((name) =>
+  /^(npm_(lifecycle|package|command|execpath|node_execpath|config_local_prefix)|INIT_CWD$)/.test(name),
+);
 
 const steps = isSample
   ? [gitCheckout(), shell({ name: "test", command: ["sh", "test.sh"] })]

@@ -16,7 +16,10 @@ export const npmCi = defineStep({
       if ((await ctx.worker.exists(STAMP)) && (await ctx.worker.readText(STAMP)) === hash) {
         return { result: "skipped", summary: "the lockfile is the same" };
       }
-      const { code, signal } = await ctx.worker.run({ command: ["npm", "ci", "--no-audit", "--no-fund"], timeout: 600_000 });
+      const { code, signal } = await ctx.worker.run({
+        command: ["npm", "ci", "--no-audit", "--no-fund"],
+        timeout: 600_000,
+      });
       ctx.signal.throwIfAborted();
       if (code !== 0) return { result: "failure", summary: code === null ? `ended by ${signal}` : `exit code ${code}` };
       await ctx.worker.writeFile(STAMP, hash);

@@ -15,15 +15,30 @@ export interface Watched {
 export function findWatched(root: string, state: string): Watched {
   if (!existsSync(join(root, ".git"))) {
     const repository = makeSample(join(state, "sample"));
-    return { repository, branch: "main", isSample: true, note: `This folder is no git clone, so a small sample repository is built: ${repository}` };
+    return {
+      repository,
+      branch: "main",
+      isSample: true,
+      note: `This folder is no git clone, so a small sample repository is built: ${repository}`,
+    };
   }
   const branch = currentBranch(root);
   if (branch !== undefined && /^[A-Za-z0-9][A-Za-z0-9._/@+-]*$/.test(branch)) {
-    return { repository: root, branch, isSample: false, note: `It watches ${root}, and builds branch ${branch} and what is committed to others.` };
+    return {
+      repository: root,
+      branch,
+      isSample: false,
+      note: `It watches ${root}, and builds branch ${branch} and what is committed to others.`,
+    };
   }
   // Without a branch, or with one that reads like a pattern, there is nothing that a poller could name.
   const repository = copyHead(root, join(state, "head.git"));
-  return { repository, branch: "head", isSample: false, note: `It builds the commit that is checked out in ${root}; start it again for a later one.` };
+  return {
+    repository,
+    branch: "head",
+    isSample: false,
+    note: `It builds the commit that is checked out in ${root}; start it again for a later one.`,
+  };
 }
 
 function currentBranch(root: string): string | undefined {
@@ -36,7 +51,14 @@ function currentBranch(root: string): string | undefined {
 
 function copyHead(root: string, folder: string): string {
   if (!existsSync(folder)) git(["init", "--quiet", "--bare", folder]);
-  const from = ["--upload-pack", "git -c safe.directory=* upload-pack", "--no-tags", "--force", "--update-shallow", root];
+  const from = [
+    "--upload-pack",
+    "git -c safe.directory=* upload-pack",
+    "--no-tags",
+    "--force",
+    "--update-shallow",
+    root,
+  ];
   git(["-C", folder, "fetch", "--quiet", ...from, "+HEAD:refs/heads/head"]);
   return folder;
 }

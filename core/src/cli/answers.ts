@@ -1,5 +1,13 @@
 import type { z } from "zod";
-import type { buildShape, builderShape, buildsetShape, lineShape, logShape, requestShape, stepShape } from "../api/shapes.ts";
+import type {
+  builderShape,
+  buildShape,
+  buildsetShape,
+  lineShape,
+  logShape,
+  requestShape,
+  stepShape,
+} from "../api/shapes.ts";
 import type { BelfryEvent } from "../interfaces/status-listener.ts";
 import type { Result } from "../interfaces/values.ts";
 
@@ -54,7 +62,14 @@ export interface RunningBuild {
   stopping: boolean;
   stepCount: number;
   usualMillis: number | null;
-  steps: { step: number; name: string; startedAt: number; finishedAt: number | null; result: Result | null; summary: string }[];
+  steps: {
+    step: number;
+    name: string;
+    startedAt: number;
+    finishedAt: number | null;
+    result: Result | null;
+    summary: string;
+  }[];
 }
 
 export interface StatusAnswer {

@@ -18,7 +18,13 @@ export function collect(value: string, before: string[] = []): string[] {
 
 /** Collects an option that may be given several times, or as a list with commas. */
 export function collectList(value: string, before: string[] = []): string[] {
-  return [...before, ...value.split(",").map((item) => item.trim()).filter((item) => item !== "")];
+  return [
+    ...before,
+    ...value
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  ];
 }
 
 export function readResult(text: string): Result {

@@ -14,7 +14,8 @@ export interface Paint {
 }
 
 export function makePaint(on: boolean): Paint {
-  const with_ = (open: number, close: number) => (text: string) => (on ? `\u001b[${open}m${text}\u001b[${close}m` : text);
+  const with_ = (open: number, close: number) => (text: string) =>
+    on ? `\u001b[${open}m${text}\u001b[${close}m` : text;
   const paint = {
     on,
     bold: with_(1, 22),

@@ -17,20 +17,28 @@ const CONTROLS = new RegExp(
 
 /** A text from outside (a name, a branch, a summary) on one line, with nothing in it that a terminal would obey. */
 export function oneLine(text: string, most = 300): string {
-  const plain = text.slice(0, most * 4).replace(CONTROLS, " ").replace(BIDI, "").replace(/\s+/g, " ").trim();
+  const plain = text
+    .slice(0, most * 4)
+    .replace(CONTROLS, " ")
+    .replace(BIDI, "")
+    .replace(/\s+/g, " ")
+    .trim();
   return plain.length > most ? `${plain.slice(0, most - 1)}…` : plain;
 }
 
 /** A line of a log with nothing in it that a terminal would obey but colours, where they are wanted. */
 export function logLine(text: string, colours: boolean): string {
   let coloured = false;
-  const plain = text.replace(/\r+$/, "").replace(BIDI, "").replace(CONTROLS, (control, colour: string | undefined) => {
-    if (control === "\t") return "    ";
-    if (control === "\r") return " ";
-    if (colour === undefined || !colours) return "";
-    coloured = true;
-    return control;
-  });
+  const plain = text
+    .replace(/\r+$/, "")
+    .replace(BIDI, "")
+    .replace(CONTROLS, (control, colour: string | undefined) => {
+      if (control === "\t") return "    ";
+      if (control === "\r") return " ";
+      if (colour === undefined || !colours) return "";
+      coloured = true;
+      return control;
+    });
   return coloured ? `${plain}\u001b[0m` : plain;
 }
 

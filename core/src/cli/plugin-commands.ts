@@ -2,11 +2,14 @@ import { loadConfigFile } from "../config/load.ts";
 import type { Command, CommandContext } from "../interfaces/command.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { CliCommand } from "./cli-command.ts";
-import { type CommonOptions, Session } from "./session.ts";
 import { Output } from "./output.ts";
+import { type CommonOptions, Session } from "./session.ts";
 
 /** The commands that plugins of the configuration add; none if there is no configuration. `problem` is why it cannot be used. */
-export async function pluginCommands(options: CommonOptions, cwd: string): Promise<{ commands: CliCommand[]; problem?: unknown }> {
+export async function pluginCommands(
+  options: CommonOptions,
+  cwd: string,
+): Promise<{ commands: CliCommand[]; problem?: unknown }> {
   const silent = new Output(1, {});
   const session = new Session(options, { cwd, out: silent, err: silent, signal: new AbortController().signal });
   try {

@@ -28,7 +28,9 @@ const builders: CliCommand = {
       oneLine([paused ? "(paused)" : "", description].filter((part) => part !== "").join(" ")),
     ]);
     session.print({ items: items.map((item) => ({ ...item })) }, () =>
-      items.length === 0 ? ["There are no builders."] : table(["BUILDER", "WORKERS", "TAGS", "DESCRIPTION"], rows, session.columns),
+      items.length === 0
+        ? ["There are no builders."]
+        : table(["BUILDER", "WORKERS", "TAGS", "DESCRIPTION"], rows, session.columns),
     );
     return EXIT.fine;
   },

@@ -41,7 +41,13 @@ const builds: CliCommand = {
       cursor = page.next;
     }
     session.print({ items: items.map((item) => ({ ...item })), next: cursor ?? null }, () =>
-      items.length === 0 ? ["There are no such builds."] : table(HEADINGS, items.map((build) => row(build, session.out.paint)), session.columns),
+      items.length === 0
+        ? ["There are no such builds."]
+        : table(
+            HEADINGS,
+            items.map((build) => row(build, session.out.paint)),
+            session.columns,
+          ),
     );
     return EXIT.fine;
   },
@@ -59,7 +65,11 @@ function row(build: BuildAnswer, paint: Paint): string[] {
     result === null ? paint.bold(build.state) : paint.result(result),
     oneLine([build.branch, build.revision?.slice(0, 10)].filter((part) => part != null).join(" "), 50),
     startedAt === null ? "" : dayText(startedAt),
-    startedAt === null ? "" : finishedAt === null ? clockText(Date.now() - startedAt) : timeText(finishedAt - startedAt),
+    startedAt === null
+      ? ""
+      : finishedAt === null
+        ? clockText(Date.now() - startedAt)
+        : timeText(finishedAt - startedAt),
     oneLine(build.summary, 200),
   ];
 }

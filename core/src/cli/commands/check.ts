@@ -1,6 +1,6 @@
-import { BelfryError } from "../../errors/belfry-error.ts";
-import { loadConfigFile } from "../../config/load.ts";
 import type { Generation, Part } from "../../config/generation.ts";
+import { loadConfigFile } from "../../config/load.ts";
+import { BelfryError } from "../../errors/belfry-error.ts";
 import type { Point } from "../../interfaces/plugin.ts";
 import { shortKind } from "../../plugins/define.ts";
 import type { CliCommand } from "../cli-command.ts";
@@ -52,7 +52,10 @@ function describe(generation: Generation) {
     sources: parts(generation.sources as Part<Point>[]),
     schedulers: parts(generation.schedulers as Part<Point>[]),
     listeners: parts(generation.listeners as Part<Point>[]),
-    builders: [...generation.builders.values()].map(({ name, steps }) => ({ name, steps: steps.map((step) => step.name) })),
+    builders: [...generation.builders.values()].map(({ name, steps }) => ({
+      name,
+      steps: steps.map((step) => step.name),
+    })),
   };
 }
 

@@ -23,7 +23,8 @@ const db: CliCommand = {
     const { Master } = await import("../../master.ts");
     const { generation } = new Master(value, { folder, stateFolder: session.stateFolder });
     const holder = await lockHolder(session.stateFolder);
-    if (holder !== undefined) throw faults.masterRunning(generation.masterName, `process ${holder}, and it uses the database`);
+    if (holder !== undefined)
+      throw faults.masterRunning(generation.masterName, `process ${holder}, and it uses the database`);
     const unlock = await lockState(session.stateFolder, generation.masterName);
     try {
       const connection = await generation.database.part.open({
@@ -71,10 +72,16 @@ async function check(session: Session, store: Store, connection: DatabaseConnect
   return good ? EXIT.fine : EXIT.bad;
 }
 
-async function problemsOf({ applied, pending, unknown }: MigrationState, connection: DatabaseConnection): Promise<string[]> {
+async function problemsOf(
+  { applied, pending, unknown }: MigrationState,
+  connection: DatabaseConnection,
+): Promise<string[]> {
   const problems: string[] = [];
   if (unknown.length > 0) problems.push(`A newer Belfry made it; this one does not know ${unknown.join(", ")}.`);
-  if (pending.length > 0) problems.push(`${applied.length === 0 ? "It is empty" : "It is older than this Belfry"}: run \`belfry db upgrade\`, or start the master.`);
+  if (pending.length > 0)
+    problems.push(
+      `${applied.length === 0 ? "It is empty" : "It is older than this Belfry"}: run \`belfry db upgrade\`, or start the master.`,
+    );
   if (problems.length > 0) return problems;
   problems.push(...(await damage(connection)));
   const { schemaDifference } = await import("../../store/migrate.ts");

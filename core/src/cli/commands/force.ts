@@ -50,12 +50,16 @@ const force: CliCommand = {
       ...(property.length === 0 ? {} : { properties: readProperties(property) }),
     });
     if (since === undefined) {
-      session.print({ ...forced }, () => forced.requests.map(({ id, builder }) => `Request ${id}: ${oneLine(builder)} will be built.`));
+      session.print({ ...forced }, () =>
+        forced.requests.map(({ id, builder }) => `Request ${id}: ${oneLine(builder)} will be built.`),
+      );
       return EXIT.fine;
     }
     const result = await waitFor(session, forced, since);
     if (result === undefined) return EXIT.interrupted;
-    session.print({ ...forced, result }, () => [`Buildset ${forced.buildset} has ended: ${session.out.paint.result(result)}.`]);
+    session.print({ ...forced, result }, () => [
+      `Buildset ${forced.buildset} has ended: ${session.out.paint.result(result)}.`,
+    ]);
     return result === "success" || result === "warnings" ? EXIT.fine : EXIT.bad;
   },
 };
@@ -85,7 +89,8 @@ async function waitFor(session: Session, forced: Forced, since: string): Promise
   };
   for await (const events of follow(ask, { since }, signal)) {
     for (const event of events) {
-      if (event.type === "buildset.finished" && event.data["buildset"] === forced.buildset) return event.data["result"] as Result;
+      if (event.type === "buildset.finished" && event.data["buildset"] === forced.buildset)
+        return event.data["result"] as Result;
       if (isOurs(event) && !json) for (const line of await lines.of(event)) out.line(line);
     }
   }

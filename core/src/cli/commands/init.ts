@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { CONFIG_NAMES } from "../../config/load.ts";
 import { faults } from "../../errors/catalogue.ts";
 import { version } from "../../version.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { EXIT } from "../exit-code.ts";
-import { CONFIG_NAMES } from "../../config/load.ts";
 import { firstConfig, type Repository } from "../init/first-config.ts";
 
 /** `belfry init`: a small configuration to begin with. */
@@ -25,7 +25,10 @@ const init: CliCommand = {
     }
     const there = CONFIG_NAMES.map((name) => join(folder, name)).find((file) => existsSync(file));
     if (there !== undefined) {
-      session.print({ written: [], kept: [there] }, () => [`There is a configuration already: ${there}`, "Nothing was written."]);
+      session.print({ written: [], kept: [there] }, () => [
+        `There is a configuration already: ${there}`,
+        "Nothing was written.",
+      ]);
       return EXIT.bad;
     }
     const manifest = join(folder, "package.json");
@@ -38,18 +41,27 @@ const init: CliCommand = {
       await writeFile(manifest, firstManifest(folder), { flag: "wx" });
       written.push(manifest);
     }
-    const missing = Object.keys(DEPENDENCIES).filter((name) => !(known?.dependencies?.[name] ?? known?.devDependencies?.[name]));
+    const missing = Object.keys(DEPENDENCIES).filter(
+      (name) => !(known?.dependencies?.[name] ?? known?.devDependencies?.[name]),
+    );
     const lines = [
       ...written.map((file) => `Written: ${file}`),
       ...(known === undefined ? [] : [`Kept as it is: ${manifest}`]),
       ...(repository === undefined ? ["There is no git repository here, so the configuration watches none yet."] : []),
       "",
       "Next:",
-      ...(known === undefined ? ["  npm install"] : missing.length > 0 ? [`  npm install ${missing.map((name) => `${name}@${version}`).join(" ")}`] : []),
+      ...(known === undefined
+        ? ["  npm install"]
+        : missing.length > 0
+          ? [`  npm install ${missing.map((name) => `${name}@${version}`).join(" ")}`]
+          : []),
       ...(known !== undefined && known.type === undefined ? ['  add "type": "module" to package.json'] : []),
       "  npx belfry start",
     ];
-    session.print({ written, kept: known === undefined ? [] : [manifest], missing: known === undefined ? [] : missing }, () => lines);
+    session.print(
+      { written, kept: known === undefined ? [] : [manifest], missing: known === undefined ? [] : missing },
+      () => lines,
+    );
     return EXIT.fine;
   },
 };
@@ -57,9 +69,16 @@ const init: CliCommand = {
 export default init;
 
 const DEPENDENCIES: Record<string, string> = Object.fromEntries(
-  ["belfry", "@belfry/git", "@belfry/http", "@belfry/jsonrpc", "@belfry/schedulers", "@belfry/sqlite", "@belfry/steps", "@belfry/worker"].map(
-    (name) => [name, version],
-  ),
+  [
+    "belfry",
+    "@belfry/git",
+    "@belfry/http",
+    "@belfry/jsonrpc",
+    "@belfry/schedulers",
+    "@belfry/sqlite",
+    "@belfry/steps",
+    "@belfry/worker",
+  ].map((name) => [name, version]),
 );
 
 interface Manifest {
@@ -70,7 +89,9 @@ interface Manifest {
 
 /** What a package.json says; `undefined` if there is none. One that cannot be read is left alone like any other. */
 async function readManifest(file: string): Promise<Manifest | undefined> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? undefined : "{}"));
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) =>
+    error.code === "ENOENT" ? undefined : "{}",
+  );
   if (text === undefined) return undefined;
   try {
     return (JSON.parse(text) ?? {}) as Manifest;
@@ -80,7 +101,10 @@ async function readManifest(file: string): Promise<Manifest | undefined> {
 }
 
 function firstManifest(folder: string): string {
-  const name = basename(folder).toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
+  const name = basename(folder)
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, "-")
+    .replace(/^-+|-+$/g, "");
   const manifest = {
     name: `${name || "my"}-belfry`.slice(0, 200),
     version: "0.0.0",
@@ -110,5 +134,7 @@ async function readHead(git: string): Promise<string | undefined> {
   // A work tree of its own, or a submodule: a file that names the real folder.
   const pointer = await readFile(git, "utf8").catch(() => "");
   const target = /^gitdir: (.+)$/m.exec(pointer)?.[1];
-  return target === undefined ? undefined : readFile(join(resolve(dirname(git), target), "HEAD"), "utf8").catch(() => undefined);
+  return target === undefined
+    ? undefined
+    : readFile(join(resolve(dirname(git), target), "HEAD"), "utf8").catch(() => undefined);
 }

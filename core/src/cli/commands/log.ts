@@ -25,7 +25,10 @@ const log: CliCommand = {
   summary: "print a log of a build, also while it is written",
   define: (command) => {
     command
-      .argument("<build...>", "BUILDER NUMBER, BUILDER last or a build's id; then, if wanted, step and log, by number or name")
+      .argument(
+        "<build...>",
+        "BUILDER NUMBER, BUILDER last or a build's id; then, if wanted, step and log, by number or name",
+      )
       .option("-f, --follow", "go on with what is still to come; without a step, with all steps of the build")
       .option("-n, --lines <count>", "only so many lines, from the end", wholeNumber("--lines", 1))
       .option("--raw", "print lines as they are, with everything that a terminal would obey")
@@ -36,7 +39,8 @@ const log: CliCommand = {
   },
   async run(session, [words], options) {
     const { ref, rest } = readBuildRef(words as string[]);
-    if (rest.length > 2) throw faults.usage(`"${rest[2]?.slice(0, 100)}" is one word too many: a build, a step and a log are wanted.`);
+    if (rest.length > 2)
+      throw faults.usage(`"${rest[2]?.slice(0, 100)}" is one word too many: a build, a step and a log are wanted.`);
     const build = await session.call<BuildAnswer>("builds.get", ref);
     const printer = new LogPrinter(session, build.id, options as LogOptions);
     const [step, name] = rest;
@@ -134,8 +138,12 @@ class LogPrinter {
   async #find(step: StepAnswer, wanted: string | undefined): Promise<LogAnswer | undefined> {
     const { signal } = this.#session;
     for (;;) {
-      const { items } = await this.#session.call<{ items: LogAnswer[] }>("logs.list", { build: this.#build, step: step.step });
-      const found = wanted === undefined ? items[0] : items.find(({ log, name }) => String(log) === wanted || name === wanted);
+      const { items } = await this.#session.call<{ items: LogAnswer[] }>("logs.list", {
+        build: this.#build,
+        step: step.step,
+      });
+      const found =
+        wanted === undefined ? items[0] : items.find(({ log, name }) => String(log) === wanted || name === wanted);
       if (found || !this.#options.follow || signal.aborted) return found;
       const now = (await this.#steps()).find((other) => other.step === step.step);
       if (now?.finishedAt !== null) return undefined;

@@ -101,13 +101,16 @@ class MasterRun {
 
   /** Shows what happens until somebody wants the end. */
   async #live(master: Master): Promise<Stop> {
-    const ask: Ask = <T>(method: string, params: Json = {}, signal?: AbortSignal) => master.api.call(method, params, internal, signal) as Promise<T>;
+    const ask: Ask = <T>(method: string, params: Json = {}, signal?: AbortSignal) =>
+      master.api.call(method, params, internal, signal) as Promise<T>;
     this.#view = this.#makeView(ask, master);
     const pollable = master.generation.sources.filter(({ part }) => part.poll !== undefined).map(({ name }) => name);
     const first = this.#options.once ? new FirstBuildset(ask, pollable) : undefined;
     this.#show(ask, master.began, first).catch((error) => this.#failed("events can no longer be shown", error));
     if (first) {
-      first.watch(this.#over.signal).catch((error) => this.#failed("whether there is something to build cannot be seen", error));
+      first
+        .watch(this.#over.signal)
+        .catch((error) => this.#failed("whether there is something to build cannot be seen", error));
       void first.outcome.then(({ good, message }) => {
         this.#say(message);
         this.#wish.want({ by: "once", when: "now", code: good ? EXIT.fine : EXIT.bad });
@@ -119,7 +122,9 @@ class MasterRun {
   async #show(ask: Ask, since: string, first: FirstBuildset | undefined): Promise<void> {
     for await (const events of follow(ask, { since }, this.#over.signal)) {
       // That workers go when the master stops is no news.
-      await this.#view?.events(this.#wish.isWanted ? events.filter(({ type }) => type !== "worker.disconnected") : events);
+      await this.#view?.events(
+        this.#wish.isWanted ? events.filter(({ type }) => type !== "worker.disconnected") : events,
+      );
       first?.see(events);
     }
   }
@@ -137,7 +142,8 @@ class MasterRun {
     } else if (stop.by !== "once") this.#say("Stopping …");
     await master.stop(stop.when);
     log.logger.info({ by: stop.by }, "the master has stopped");
-    const code = stop.by === "once" ? stop.code : stop.by === "signal" && this.#options.once ? EXIT.interrupted : EXIT.fine;
+    const code =
+      stop.by === "once" ? stop.code : stop.by === "signal" && this.#options.once ? EXIT.interrupted : EXIT.fine;
     this.#over.abort();
     this.#view?.end();
     if (this.#session.json) this.#session.out.line(JSON.stringify({ type: "stopped", by: stop.by, code }));
@@ -150,7 +156,8 @@ class MasterRun {
     if (json) return new JsonView(out, err);
     // Builds that run are asked for without a query; a fast farm starts a hundred of them a second.
     const askMore = askFacts(ask);
-    const facts: FindFacts = async (build) => master.status.build(build) ?? (out.isTerminal ? askMore(build) : undefined);
+    const facts: FindFacts = async (build) =>
+      master.status.build(build) ?? (out.isTerminal ? askMore(build) : undefined);
     const live = out.isTerminal && !this.#options.plain && process.env["TERM"] !== "dumb";
     const lines = new EventLines({ ask, facts, paint: out.paint, steps: !live });
     return live ? new TerminalView({ out, ask, lines }) : new PlainView(out, lines);
@@ -161,7 +168,17 @@ class MasterRun {
     const services = master.generation.services.flatMap(({ part }) => part.describe?.() ?? []);
     const { title, masterName } = master.generation;
     if (json) {
-      out.line(JSON.stringify({ type: "started", version, master: masterName, pid: process.pid, socket: master.socketPath, services, log: log.file }));
+      out.line(
+        JSON.stringify({
+          type: "started",
+          version,
+          master: masterName,
+          pid: process.pid,
+          socket: master.socketPath,
+          services,
+          log: log.file,
+        }),
+      );
       return;
     }
     out.line(`${out.paint.bold(oneLine(title))} has started (Belfry ${version}, ${timeText(millis)}).`);
@@ -190,7 +207,9 @@ class MasterRun {
 
   /** A plugin's stray failure is written down; it must not take the builds of all others down with it. */
   #catchStrays({ logger }: MasterLog): void {
-    process.on("unhandledRejection", (err) => logger.error({ err }, "a promise was rejected, and nobody dealt with it"));
+    process.on("unhandledRejection", (err) =>
+      logger.error({ err }, "a promise was rejected, and nobody dealt with it"),
+    );
     process.on("uncaughtException", (err) => {
       logger.error({ err }, "an error was thrown where nobody could catch it; the master stops");
       process.exitCode = EXIT.internal;

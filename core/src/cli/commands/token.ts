@@ -45,7 +45,9 @@ const token: CliCommand = {
     session.print({ name, revoked: true }, () => [`The token ${oneLine(name)} is revoked.`]);
     return EXIT.fine;
   },
-} satisfies CliCommand & { run(session: Session, positional: Positional, options: Record<string, unknown>): Promise<number> };
+} satisfies CliCommand & {
+  run(session: Session, positional: Positional, options: Record<string, unknown>): Promise<number>;
+};
 
 export default token;
 
@@ -60,7 +62,8 @@ interface AddOptions {
 async function add(session: Session, name: string, options: AddOptions): Promise<number> {
   const { scope = ["read"], builder, project, tag, expires } = options;
   const unknown = scope.find((each) => !SCOPES.includes(each));
-  if (unknown !== undefined) throw faults.usage(`--scope has to be one of ${SCOPES.join(", ")}; "${oneLine(unknown, 100)}" is not.`);
+  if (unknown !== undefined)
+    throw faults.usage(`--scope has to be one of ${SCOPES.join(", ")}; "${oneLine(unknown, 100)}" is not.`);
   const answer = await session.call<{ name: string; token: string }>("tokens.add", {
     name,
     scopes: scope,
@@ -71,7 +74,9 @@ async function add(session: Session, name: string, options: AddOptions): Promise
   });
   session.print({ ...answer }, () => [answer.token]);
   if (!session.json) {
-    session.err.line(`This is the token ${oneLine(name)} (${scope.join(", ")}). Keep it: only a hash of it is stored, so it is not shown again.`);
+    session.err.line(
+      `This is the token ${oneLine(name)} (${scope.join(", ")}). Keep it: only a hash of it is stored, so it is not shown again.`,
+    );
     session.err.line("Send it as the header `Authorization: Bearer …`.");
   }
   return EXIT.fine;
@@ -82,12 +87,21 @@ async function list(session: Session): Promise<number> {
   const rows = items.map((item) => [
     oneLine(item.name, 60),
     item.scopes.join(", "),
-    oneLine([...(item.builders ?? []), ...(item.projects ?? []).map((each) => `project ${each}`), ...(item.tags ?? []).map((each) => `tag ${each}`)].join(", ") || "everything", 60),
+    oneLine(
+      [
+        ...(item.builders ?? []),
+        ...(item.projects ?? []).map((each) => `project ${each}`),
+        ...(item.tags ?? []).map((each) => `tag ${each}`),
+      ].join(", ") || "everything",
+      60,
+    ),
     item.usedAt === null ? "never" : dayText(item.usedAt),
     stateOf(item),
   ]);
   session.print({ items: items.map((item) => ({ ...item })) }, () =>
-    items.length === 0 ? ["There are no tokens."] : table(["TOKEN", "SCOPES", "SEES", "LAST USED", "STATE"], rows, session.columns),
+    items.length === 0
+      ? ["There are no tokens."]
+      : table(["TOKEN", "SCOPES", "SEES", "LAST USED", "STATE"], rows, session.columns),
   );
   return EXIT.fine;
 }

@@ -14,14 +14,18 @@ const watch: CliCommand = {
   name: "watch",
   summary: "show what happens, live, until Ctrl-C",
   define: (command) => {
-    command.argument("[builder]", "only this builder").option("--plain", "print plain lines with times, also in a terminal");
+    command
+      .argument("[builder]", "only this builder")
+      .option("--plain", "print plain lines with times, also in a terminal");
   },
   async run(session, [builder], { plain }) {
     const only = typeof builder === "string" ? { builder } : {};
     const ask: Ask = (method, params) => session.call(method, params);
     await (only.builder === undefined ? ask("status.now") : ask("builders.get", only));
     const view = makeView(session, ask, only, plain === true);
-    const interrupted = new Promise<void>((resolve) => session.signal.addEventListener("abort", () => resolve(), { once: true }));
+    const interrupted = new Promise<void>((resolve) =>
+      session.signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
     const showing = (async () => {
       for await (const events of follow(ask, only, session.signal)) {
         await view.events(events);

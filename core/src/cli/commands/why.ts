@@ -26,14 +26,16 @@ const why: CliCommand = {
     const asked = request as unknown as number | undefined;
     const requests =
       asked === undefined
-        ? (await session.call<ListAnswer<RequestAnswer>>("requests.list", { order: "queue", limit: limit as number })).items
+        ? (await session.call<ListAnswer<RequestAnswer>>("requests.list", { order: "queue", limit: limit as number }))
+            .items
         : [await session.call<RequestAnswer>("requests.get", { request: asked })];
     const answers: (WhyAnswer & { builder: string })[] = [];
     for (const { id, builder } of requests) {
       answers.push({ ...(await session.call<WhyAnswer>("requests.why", { request: id })), builder });
     }
-    session.print({ items: answers.map((answer) => ({ ...answer, reasons: answer.reasons.map((reason) => ({ ...reason })) })) }, () =>
-      answers.length === 0 ? ["No request waits."] : answers.flatMap(sentences),
+    session.print(
+      { items: answers.map((answer) => ({ ...answer, reasons: answer.reasons.map((reason) => ({ ...reason })) })) },
+      () => (answers.length === 0 ? ["No request waits."] : answers.flatMap(sentences)),
     );
     return EXIT.fine;
   },
@@ -66,7 +68,10 @@ function sentence(reason: WaitReason): string {
       return `None of its workers is connected: ${names(reason.workers)}.`;
     case "workers-busy":
       return `All its workers are busy: ${reason.workers
-        .map(({ name, slots, builds }) => `${oneLine(name, 60)} (${slots} at a time${builds.length > 0 ? `; builds ${builds.join(", ")}` : ""})`)
+        .map(
+          ({ name, slots, builds }) =>
+            `${oneLine(name, 60)} (${slots} at a time${builds.length > 0 ? `; builds ${builds.join(", ")}` : ""})`,
+        )
         .join(", ")}.`;
     case "behind-others":
       return `${reason.ahead} other request${reason.ahead === 1 ? "" : "s"} for this builder come${reason.ahead === 1 ? "s" : ""} first.`;

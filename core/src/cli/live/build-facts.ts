@@ -19,6 +19,7 @@ export function askFacts(ask: Ask): FindFacts {
 
 /** Branch and revision for reading: `main 1a2b3c4d5e`. */
 export function sourceText(facts: Pick<BuildFacts, "branch" | "revision">): string {
-  const revision = facts.revision !== null && /^[0-9a-f]{40,64}$/.test(facts.revision) ? facts.revision.slice(0, 10) : facts.revision;
+  const revision =
+    facts.revision !== null && /^[0-9a-f]{40,64}$/.test(facts.revision) ? facts.revision.slice(0, 10) : facts.revision;
   return oneLine([facts.branch, revision].filter((part) => part !== null).join(" "), 60);
 }

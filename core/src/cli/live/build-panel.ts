@@ -37,14 +37,20 @@ function buildLines(build: RunningBuild, paint: Paint, now: number, room: number
     paint.bold(`${oneLine(build.builder, 60)} #${build.number}`),
     sourceText(build),
     clockText(elapsed),
-    startedAt !== null && usualMillis !== null && usualMillis > 0 ? progress(elapsed, usualMillis, paint) : `step ${steps.length} of ${stepCount}`,
+    startedAt !== null && usualMillis !== null && usualMillis > 0
+      ? progress(elapsed, usualMillis, paint)
+      : `step ${steps.length} of ${stepCount}`,
     build.stopping ? paint.yellow("stopping") : "",
     paint.dim(oneLine(build.reason, 80)),
   ];
   const hidden = Math.max(0, steps.length - Math.max(1, Math.min(room, DONE_STEPS + 1)));
   const shown = steps.slice(hidden).map((step) => {
-    const state = step.finishedAt === null ? paint.cyan("▸") : paint.result(step.result, step.result === "success" ? "✓" : step.result === "skipped" ? "-" : "✗");
-    const time = step.finishedAt === null ? clockText(now - step.startedAt) : timeText(step.finishedAt - step.startedAt);
+    const state =
+      step.finishedAt === null
+        ? paint.cyan("▸")
+        : paint.result(step.result, step.result === "success" ? "✓" : step.result === "skipped" ? "-" : "✗");
+    const time =
+      step.finishedAt === null ? clockText(now - step.startedAt) : timeText(step.finishedAt - step.startedAt);
     const result = step.result === null || step.result === "success" ? "" : `${paint.result(step.result)} `;
     return `  ${state} ${step.step} ${pad(oneLine(step.name, 40), 24)} ${pad(time, 9)} ${result}${oneLine(step.summary, 200)}`;
   });
@@ -57,7 +63,9 @@ function progress(elapsed: number, usual: number, paint: Paint): string {
   const part = Math.min(1, elapsed / usual);
   const full = Math.round(part * BAR);
   const bar = `[${paint.green("█".repeat(full))}${"░".repeat(BAR - full)}]`;
-  return part < 1 ? `${bar} ${Math.floor(part * 100)} %, ${clockText(usual - elapsed)} left` : `${bar} ${clockText(elapsed - usual)} longer than usual`;
+  return part < 1
+    ? `${bar} ${Math.floor(part * 100)} %, ${clockText(usual - elapsed)} left`
+    : `${bar} ${clockText(elapsed - usual)} longer than usual`;
 }
 
 function count(number: number, one: string, more: string): string {

@@ -48,7 +48,9 @@ export class EventLines {
         const took = this.#took(`${build}/${data["step"]}`, time);
         if (!steps) return [];
         const name = `${this.#name(data)} step ${data["step"]} ${text("name")}`;
-        return [`${name}: ${paint.result(data["result"] as Result)}${took === undefined ? "" : ` (${timeText(took)})`}${tail(text("summary"))}`];
+        return [
+          `${name}: ${paint.result(data["result"] as Result)}${took === undefined ? "" : ` (${timeText(took)})`}${tail(text("summary"))}`,
+        ];
       }
       case "build.finished": {
         const took = this.#took(`${build}`, time) ?? (await this.#tookBy(build, time));
@@ -65,7 +67,9 @@ export class EventLines {
       case "listener.parked":
         return [`${paint.yellow("warning:")} listener ${text("listener")} could not deal with an event; it is parked`];
       case "job.parked":
-        return [`${paint.yellow("warning:")} a job of ${text("plugin")} failed ${text("attempts")} times; it is parked`];
+        return [
+          `${paint.yellow("warning:")} a job of ${text("plugin")} failed ${text("attempts")} times; it is parked`,
+        ];
       default:
         return [];
     }

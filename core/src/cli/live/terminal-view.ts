@@ -48,7 +48,10 @@ export class TerminalView implements View {
   }
 
   async events(events: readonly BelfryEvent[]): Promise<void> {
-    for (const event of events) this.#push(await this.#options.lines.of(event));
+    for (const event of events) {
+      this.#push(await this.#options.lines.of(event));
+      if (event.type === "build.finished") this.#forget(Number(event.data["build"]));
+    }
     this.#lookSoon(LOOK_PAUSE_NEWS);
     this.#want(0);
   }
@@ -56,6 +59,11 @@ export class TerminalView implements View {
   note(line: string): void {
     this.#push([line]);
     this.#want(0);
+  }
+
+  /** What is told to be over is not shown as running until the next look. */
+  #forget(build: number): void {
+    if (this.#status) this.#status = { ...this.#status, builds: this.#status.builds.filter(({ id }) => id !== build) };
   }
 
   /** A terminal that was stopped must not fill the memory. */
@@ -108,7 +116,10 @@ export class TerminalView implements View {
     const { ask, builder } = this.#options;
     try {
       const status = await ask<StatusAnswer>("status.now");
-      this.#status = builder === undefined ? status : { ...status, builds: status.builds.filter((build) => build.builder === builder) };
+      this.#status =
+        builder === undefined
+          ? status
+          : { ...status, builds: status.builds.filter((build) => build.builder === builder) };
       this.#statusAt = performance.now();
       this.#want(0);
     } catch {

@@ -56,7 +56,11 @@ export class FirstBuildset {
     while (!signal.aborted) {
       await sleep(LOOK_EVERY, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      const [status, at, settled] = await Promise.all([this.#ask<StatusAnswer>("status.now"), newest(this.#ask), this.#settled(begun)]);
+      const [status, at, settled] = await Promise.all([
+        this.#ask<StatusAnswer>("status.now"),
+        newest(this.#ask),
+        this.#settled(begun),
+      ]);
       if (at !== position || status.pending > 0 || status.builds.length > 0 || !settled) {
         position = at;
         quietSince = performance.now();
@@ -72,7 +76,8 @@ export class FirstBuildset {
     const { startedAt } = await this.#ask<StatusAnswer>("status.now");
     const { items } = await this.#ask<{ items: SourceAnswer[] }>("sources.list");
     for (const { name, polledAt } of items) {
-      if (this.#sources.includes(name) && polledAt !== null && polledAt < startedAt) await this.#ask("sources.poll", { source: name });
+      if (this.#sources.includes(name) && polledAt !== null && polledAt < startedAt)
+        await this.#ask("sources.poll", { source: name });
     }
   }
 
@@ -83,7 +88,10 @@ export class FirstBuildset {
     const impatient = performance.now() - begun > PATIENCE_WITH_SOURCES;
     const looked = sources
       .filter(({ name }) => this.#sources.includes(name))
-      .every(({ polledAt, error, failures }) => polledAt !== null && polledAt >= startedAt && (error === null || failures >= 3 || impatient));
+      .every(
+        ({ polledAt, error, failures }) =>
+          polledAt !== null && polledAt >= startedAt && (error === null || failures >= 3 || impatient),
+      );
     const { items: schedulers } = await this.#ask<{ items: { wakeAt: number | null }[] }>("schedulers.list");
     return looked && schedulers.every(({ wakeAt }) => wakeAt === null || wakeAt > now + PATIENCE_WITH_SCHEDULERS);
   }
@@ -92,11 +100,18 @@ export class FirstBuildset {
     const { items } = await this.#ask<{ items: SourceAnswer[] }>("sources.list");
     const failing = items.find((source) => source.error !== null);
     if (failing) {
-      return { good: false, message: `There is nothing to build: the source ${oneLine(failing.name)} cannot look: ${oneLine(failing.error?.message ?? "")}` };
+      return {
+        good: false,
+        message: `There is nothing to build: the source ${oneLine(failing.name)} cannot look: ${oneLine(failing.error?.message ?? "")}`,
+      };
     }
     const { items: builds } = await this.#ask<ListAnswer<BuildAnswer>>("builds.list", { limit: 1 });
     const last = builds[0];
-    if (!last) return { good: false, message: "There is nothing to build: no source found a change that a scheduler wants built." };
+    if (!last)
+      return {
+        good: false,
+        message: "There is nothing to build: no source found a change that a scheduler wants built.",
+      };
     const { result } = await this.#ask<BuildsetAnswer>("buildsets.get", { buildset: last.buildset });
     return { good: isGood(result), message: `There is nothing new to build; the last buildset ended as ${result}.` };
   }

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Logger } from "../../api/logger.ts";
 import { BelfryError, messageOf } from "../../errors/belfry-error.ts";
 import { faults } from "../../errors/catalogue.ts";
+import type { Logger } from "../../interfaces/logger.ts";
 import { oneLine } from "../plain-text.ts";
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -23,7 +23,11 @@ export interface MasterLog {
  * Opens `master.log` in the master's folder, which is made if needed. `onWarning` is told of
  * warnings and errors too, each as one line.
  */
-export async function openMasterLog(folder: string, level: LogLevel, onWarning: (line: string, isError: boolean) => void): Promise<MasterLog> {
+export async function openMasterLog(
+  folder: string,
+  level: LogLevel,
+  onWarning: (line: string, isError: boolean) => void,
+): Promise<MasterLog> {
   const [{ pino, destination: openDestination, stdSerializers }] = await Promise.all([import("pino"), prepare(folder)]);
   const file = join(folder, "master.log");
   const destination = openDestination({ dest: file, sync: false, mode: 0o600, maxLength: MOST_WAITING });
@@ -79,12 +83,14 @@ async function prepare(folder: string): Promise<void> {
 
 /** Message and what it is about, from the arguments of a logging call. */
 function warningLine(args: readonly unknown[]): string {
-  const [fields, message] = typeof args[0] === "string" ? [{}, args[0]] : [(args[0] ?? {}) as Record<string, unknown>, args[1]];
+  const [fields, message] =
+    typeof args[0] === "string" ? [{}, args[0]] : [(args[0] ?? {}) as Record<string, unknown>, args[1]];
   const about = ["loop", "worker", "source", "builder", "build", "plugin"]
     .filter((key) => typeof fields[key] === "string" || typeof fields[key] === "number")
     .map((key) => `${key} ${fields[key]}`)
     .join(", ");
   const error = fields["err"] ?? fields["error"];
-  const reason = error === undefined ? "" : `: ${BelfryError.is(error) ? `${error.what} ${error.why}` : messageOf(error)}`;
+  const reason =
+    error === undefined ? "" : `: ${BelfryError.is(error) ? `${error.what} ${error.why}` : messageOf(error)}`;
   return oneLine(`${about === "" ? "" : `${about}: `}${String(message ?? "")}${reason}`, 500);
 }
