@@ -1,13 +1,13 @@
 import "reflect-metadata";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+import { sql } from "kysely";
 import { type DependencyContainer, container as root } from "tsyringe";
 import type { Api } from "./api/api.ts";
 import { internal } from "./api/callers.ts";
 import { CoreApi } from "./api/core-api.ts";
-import type { Logger } from "./interfaces/logger.ts";
 import { SocketServer } from "./api/socket-server.ts";
 import { TOKENS } from "./api/tokens.ts";
 import { type Generation, makeGeneration } from "./config/generation.ts";
@@ -21,6 +21,7 @@ import { faults } from "./errors/catalogue.ts";
 import type { Clock } from "./interfaces/clock.ts";
 import type { DatabaseConnection } from "./interfaces/database.ts";
 import type { LogStore } from "./interfaces/log-store.ts";
+import type { Logger } from "./interfaces/logger.ts";
 import type { CreateContext, Plugin } from "./interfaces/plugin.ts";
 import type { PluginStore } from "./interfaces/plugin-store.ts";
 import { createFileLogStore } from "./logs/file-log-store.ts";
@@ -139,7 +140,7 @@ export class Master {
     const store = await this.#openStore();
     this.#began = String(await newestPosition(store));
     const ttl = this.#options.leaseTtl ?? 15_000;
-    const owner = `${generation.masterName}#${process.pid}-${randomBytes(6).toString("hex")}`;
+    const owner = `${ownerPrefix(generation.masterName)}${process.pid}-${randomBytes(6).toString("hex")}`;
     const leases = new LeaseKeeper(store, owner, ttl, (err) =>
       this.#logger.error({ err }, "the leases could not be prolonged"),
     );
@@ -231,13 +232,14 @@ export class Master {
       }
       await new Promise((next) => setTimeout(next, 250));
     }
+    const prefix = ownerPrefix(name);
     const facts = { host: `${host} ${start}`, pid, started_at: this.#clock.now() };
     return store.write(async (tx) => {
       // What the dead process held besides: nobody prolongs it any more.
       await tx.db
         .updateTable("leases")
         .set({ owner: "", until_at: 0 })
-        .where("owner", "like", `${name.replace(/[%_\\]/g, "_")}#%`)
+        .where(sql<string>`substr(owner, 1, ${[...prefix].length})`, "=", prefix)
         .where("owner", "!=", leases.owner)
         .execute();
       const { id } = await tx.db
@@ -291,6 +293,11 @@ export class Master {
       },
     };
   }
+}
+
+/** What the owner's name begins with in leases of this master, in all its lives. */
+function ownerPrefix(name: string): string {
+  return `${name.length > 40 ? createHash("sha256").update(name).digest("hex").slice(0, 40) : name}#`;
 }
 
 /** Tells machines, and lives of one machine, apart. */

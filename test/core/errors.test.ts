@@ -41,6 +41,7 @@ const SAMPLES: Samples = {
   paramsInvalid: ["builds.get", details],
   forbidden: ["builds.stop", "control", "anonymous"],
   internal: ["123", cause],
+  databaseAway: [cause],
   secretUnknown: ["one"],
   secretFailed: ["one", cause],
   stateUnreadable: ["one", 2, 1],

@@ -17,6 +17,8 @@ export function tokenCaller(token: TokenFacts): Caller {
   if (scopes.has("admin")) scopes.add("control");
   if (scopes.has("control")) scopes.add("read");
   const { narrowed } = token;
+  // Who may not see everything cannot say who may: he would see everything next.
+  if (narrowed) scopes.delete("admin");
   return { name: token.name, kind: "token", scopes, visible: narrowed && ((subject) => isWithin(subject, narrowed)) };
 }
 

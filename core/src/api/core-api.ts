@@ -16,6 +16,7 @@ import { logMethods } from "./methods/logs.ts";
 import { masterMethods } from "./methods/master.ts";
 import { partMethods } from "./methods/parts.ts";
 import { requestMethods } from "./methods/requests.ts";
+import { faultIn } from "./plain-params.ts";
 
 const never = new AbortController().signal;
 
@@ -54,6 +55,8 @@ export class CoreApi implements Api {
     const method = this.#methods.get(name);
     if (!method) throw faults.methodUnknown(name);
     if (!caller.scopes.has(method.permission)) throw faults.forbidden(name, method.permission, caller.name);
+    const fault = faultIn(params);
+    if (fault) throw faults.paramsInvalid(name, [fault]);
     const checked = method.params.safeParse(params ?? {});
     if (!checked.success) {
       throw faults.paramsInvalid(
@@ -64,16 +67,30 @@ export class CoreApi implements Api {
     try {
       return (await method.call(checked.data, { caller, signal })) as Json;
     } catch (error) {
-      if (BelfryError.is(error) || signal.aborted) throw error;
-      const number = randomUUID();
-      this.#logger.error({ err: error, method: name, caller: caller.name, number }, "a method failed");
-      throw faults.internal(number, error);
+      if (signal.aborted) throw error;
+      throw this.#told(error, { method: name, caller: caller.name });
     }
   }
 
   async authenticate(token: string): Promise<Caller | undefined> {
-    const facts = await useToken(this.#deps.store, token, this.#deps.clock.now());
-    return facts && tokenCaller(facts);
+    try {
+      const facts = await useToken(this.#deps.store, token, this.#deps.clock.now());
+      return facts && tokenCaller(facts);
+    } catch (error) {
+      throw this.#told(error, { method: "authenticate" });
+    }
+  }
+
+  /** A failure as the caller may see it. */
+  #told(error: unknown, about: object): BelfryError {
+    if (this.#deps.store.dialect.isConnectionLost(error)) {
+      this.#logger.warn({ err: error, ...about }, "the database does not answer");
+      return faults.databaseAway(error);
+    }
+    if (BelfryError.is(error)) return error;
+    const number = randomUUID();
+    this.#logger.error({ err: error, number, ...about }, "a method failed");
+    return faults.internal(number, error);
   }
 
   anonymous(): Caller {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { faults } from "../errors/catalogue.ts";
 import type { Json } from "../interfaces/values.ts";
+import { MOST_ID } from "./ids.ts";
 
 export const DEFAULT_LIMIT = 50;
 export const MOST = 500;
@@ -25,6 +26,9 @@ export function pageResult<S extends z.ZodRawShape>(item: z.ZodObject<S>) {
     next: z.string().nullable().describe("give it back as `cursor`; null on the last page"),
   });
 }
+
+/** The place of a row in an order by id. */
+export const idPlace = z.int().min(0).max(MOST_ID);
 
 /** Makes the opaque text of a cursor: the place in the order, bound to the query it belongs to. */
 export function writeCursor(query: string, place: Json): string {

@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../interfaces/clock.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { BuildKey } from "../store/builds.ts";
 import type { Store } from "../store/store.ts";
+import { storable } from "../store/text.ts";
 import type { HeldLease, Tx } from "../store/tx.ts";
 
 const LAZY_MILLIS = 25;
@@ -69,7 +70,7 @@ export class BuildRecorder {
   }
 
   property(name: string, value: Json, source: string): void {
-    this.#properties.set(name, { value, source });
+    this.#properties.set(storable(name), { value, source: storable(source) });
     this.#later();
   }
 

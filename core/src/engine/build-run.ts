@@ -18,6 +18,7 @@ import {
 } from "../store/builds.ts";
 import { type FullStamp, stampsOf } from "../store/buildsets.ts";
 import type { Store } from "../store/store.ts";
+import { storable } from "../store/text.ts";
 import type { Tx } from "../store/tx.ts";
 import { BuildProperties } from "./build-properties.ts";
 import { BuildRecorder } from "./build-recorder.ts";
@@ -463,7 +464,7 @@ export class BuildRun {
     const number = logs.size + 1;
     const key = `b/${this.#build.id}/${step}-${number}`;
     const appender = this.#deps.logStore.create(key, { fence: this.#build.fence, capBytes: this.#deps.logCap });
-    const log = new RunningLog(name.slice(0, 200), number, key, appender, this.#secrets, this.#deps.clock);
+    const log = new RunningLog(storable(name.slice(0, 200)), number, key, appender, this.#secrets, this.#deps.clock);
     logs.set(name, log);
     this.#recorder.log({
       step,

@@ -1,5 +1,8 @@
 import { BelfryError } from "./belfry-error.ts";
 
+/** What somebody gave, short enough for a message. */
+const cut = (text: string, most = 200) => (text.length > most ? `${text.slice(0, most)}…` : text);
+
 type Details = readonly { path: string; message: string; code?: string }[];
 
 /** Core's errors, all in one place, so that a reader sees every way in which Belfry can refuse. */
@@ -114,13 +117,13 @@ export const faults = {
     ),
   builderUnknown: (names: readonly string[]) =>
     new BelfryError("BELFRY_BUILDER_UNKNOWN", {
-      what: `There is no builder named ${names.map((name) => `"${name}"`).join(", ")}.`,
+      what: `There is no builder named ${cut(names.map((name) => `"${name}"`).join(", "), 1_000)}.`,
       why: "The running configuration has none of that name.",
       fix: "`belfry builders` lists the names.",
     }),
   notFound: (noun: string, which: string) =>
     new BelfryError("BELFRY_NOT_FOUND", {
-      what: `There is no ${noun} ${which}.`,
+      what: `There is no ${noun} ${cut(which)}.`,
       why: "It never existed, was removed, or you may not see it.",
       fix: `List what there is, and check the spelling or the number.`,
     }),
@@ -153,6 +156,16 @@ export const faults = {
         what: "Something went wrong inside the master.",
         why: "This is a fault of Belfry or of a plugin, not of the call.",
         fix: `Look for ${number} in the master's log, and report it.`,
+      },
+      { cause },
+    ),
+  databaseAway: (cause: unknown) =>
+    new BelfryError(
+      "BELFRY_DATABASE_AWAY",
+      {
+        what: "The master's database does not answer.",
+        why: "Its server is away or was restarted; the reason is in the master's log.",
+        fix: "Try again later. Whether what you asked for was done can be looked up then.",
       },
       { cause },
     ),

@@ -3,6 +3,7 @@ import type { Json, Result } from "../interfaces/values.ts";
 import { finishRequest } from "./buildsets.ts";
 import type { Store } from "./store.ts";
 import type { Row } from "./tables.ts";
+import { storable } from "./text.ts";
 import type { HeldLease, Tx } from "./tx.ts";
 
 export interface Assignment {
@@ -98,11 +99,13 @@ export async function startStep(
   build: BuildKey,
   step: { step: number; name: string; kind: string },
 ): Promise<void> {
+  const name = storable(step.name);
   await tx.db
     .insertInto("steps")
     .values({
       build_id: build.id,
       ...step,
+      name,
       started_at: tx.now,
       finished_at: null,
       result: null,
@@ -112,7 +115,7 @@ export async function startStep(
     .execute();
   tx.event(
     "step.started",
-    { build: build.id, builder: build.builder, number: build.number, step: step.step, name: step.name },
+    { build: build.id, builder: build.builder, number: build.number, step: step.step, name },
     scope(build),
   );
 }
@@ -122,12 +125,13 @@ export async function finishStep(
   build: BuildKey,
   step: { step: number; name: string; result: Result; summary: string; error: Json },
 ): Promise<void> {
+  const summary = storable(step.summary);
   await tx.db
     .updateTable("steps")
     .set({
       finished_at: tx.now,
       result: step.result,
-      summary: step.summary,
+      summary,
       error: step.error === null ? null : JSON.stringify(step.error),
     })
     .where("build_id", "=", build.id)
@@ -142,7 +146,7 @@ export async function finishStep(
       step: step.step,
       name: step.name,
       result: step.result,
-      summary: step.summary,
+      summary,
     },
     scope(build),
   );
@@ -161,7 +165,7 @@ export async function finishBuild(
 ): Promise<boolean> {
   const row = await tx.db
     .updateTable("builds")
-    .set({ state: "finished", finished_at: tx.now, result, summary })
+    .set({ state: "finished", finished_at: tx.now, result, summary: storable(summary) })
     .where("id", "=", build.id)
     .where("state", "!=", "finished")
     .returning(["worker", "stop_reason"])
@@ -177,7 +181,7 @@ export async function finishBuild(
       buildset: build.buildsetId,
       worker: row.worker,
       result,
-      summary,
+      summary: storable(summary),
     },
     scope(build),
   );

@@ -3,9 +3,12 @@ import { faults } from "../errors/catalogue.ts";
 import type { BuildsetSpec, SourceStampSpec } from "../interfaces/scheduler.ts";
 import { type Result, worseResult } from "../interfaces/values.ts";
 import type { Store } from "./store.ts";
+import { storable } from "./text.ts";
 import type { Tx } from "./tx.ts";
 
 export type FullStamp = Required<SourceStampSpec>;
+
+const ROWS_AT_ONCE = 500;
 
 export interface AddedBuildset {
   id: number;
@@ -15,11 +18,11 @@ export interface AddedBuildset {
 
 export function fullStamp(stamp: SourceStampSpec): FullStamp {
   return {
-    repository: stamp.repository,
-    branch: stamp.branch,
-    revision: stamp.revision,
-    codebase: stamp.codebase ?? "",
-    project: stamp.project ?? "",
+    repository: storable(stamp.repository),
+    branch: storable(stamp.branch),
+    revision: storable(stamp.revision),
+    codebase: storable(stamp.codebase ?? ""),
+    project: storable(stamp.project ?? ""),
     patch: stamp.patch ?? null,
   };
 }
@@ -46,8 +49,8 @@ export async function addBuildset(
     .values({
       scheduler: from.scheduler ?? null,
       owner: from.owner ?? null,
-      reason: spec.reason,
-      external_id: spec.externalId ?? null,
+      reason: storable(spec.reason),
+      external_id: storable(spec.externalId ?? null),
       properties: JSON.stringify(spec.properties ?? {}),
       submitted_at: tx.now,
       complete_at: names.length === 0 ? tx.now : null,
@@ -64,10 +67,11 @@ export async function addBuildset(
       .execute();
   }
   const changes = [...new Set(spec.changes ?? [])];
-  if (changes.length > 0) {
+  for (let at = 0; at < changes.length; at += ROWS_AT_ONCE) {
+    const some = changes.slice(at, at + ROWS_AT_ONCE);
     await tx.db
       .insertInto("buildset_changes")
-      .values(changes.map((change_id) => ({ buildset_id: id, change_id })))
+      .values(some.map((change_id) => ({ buildset_id: id, change_id })))
       .execute();
   }
   tx.event("buildset.added", { buildset: id, scheduler: from.scheduler ?? null, reason: spec.reason, builders: names });

@@ -2,26 +2,32 @@ import type { NewChange } from "../interfaces/change-source.ts";
 import type { Change } from "../interfaces/scheduler.ts";
 import type { Store } from "./store.ts";
 import type { Row } from "./tables.ts";
+import { storable } from "./text.ts";
 import type { Tx } from "./tx.ts";
+
+const MOST_ID = 2_147_483_647;
+const AT_ONCE = 500;
 
 /** Stores a change once; returns its id and whether it was new. */
 export async function addChange(tx: Tx, source: string, change: NewChange): Promise<{ id: number; added: boolean }> {
-  const project = change.project ?? "";
+  const project = storable(change.project ?? "");
+  const branch = storable(change.branch);
+  const revision = storable(change.revision);
   const inserted = await tx.db
     .insertInto("changes")
     .values({
       source,
-      key: change.key,
-      author: change.author,
-      comments: change.comments,
+      key: storable(change.key),
+      author: storable(change.author),
+      comments: storable(change.comments),
       files: JSON.stringify(change.files),
-      revision: change.revision,
-      branch: change.branch,
-      repository: change.repository,
-      codebase: change.codebase ?? "",
+      revision,
+      branch,
+      repository: storable(change.repository),
+      codebase: storable(change.codebase ?? ""),
       project,
-      category: change.category ?? null,
-      link: change.link ?? null,
+      category: storable(change.category ?? null),
+      link: storable(change.link ?? null),
       when_at: change.when ?? tx.now,
       added_at: tx.now,
       properties: JSON.stringify(change.properties ?? {}),
@@ -30,11 +36,7 @@ export async function addChange(tx: Tx, source: string, change: NewChange): Prom
     .returning("id")
     .executeTakeFirst();
   if (inserted) {
-    tx.event(
-      "change.added",
-      { change: inserted.id, source, branch: change.branch, revision: change.revision },
-      { project },
-    );
+    tx.event("change.added", { change: inserted.id, source, branch, revision }, { project });
     tx.ring("scheduling:changes");
     return { id: inserted.id, added: true };
   }
@@ -42,19 +44,23 @@ export async function addChange(tx: Tx, source: string, change: NewChange): Prom
     .selectFrom("changes")
     .select("id")
     .where("source", "=", source)
-    .where("key", "=", change.key)
+    .where("key", "=", storable(change.key))
     .executeTakeFirstOrThrow();
   return { id: known.id, added: false };
 }
 
+/** In order of id; unknown ids are left out. */
 export async function changesById(store: Store, ids: readonly number[]): Promise<Change[]> {
-  if (ids.length === 0) return [];
-  const rows = await store.read
-    .selectFrom("changes")
-    .selectAll()
-    .where("id", "in", [...ids])
-    .execute();
-  return rows.map(toChange).sort((a, b) => a.id - b.id);
+  const wanted = [...new Set(ids)]
+    .filter((id) => Number.isInteger(id) && id > 0 && id <= MOST_ID)
+    .sort((a, b) => a - b);
+  const changes: Change[] = [];
+  for (let at = 0; at < wanted.length; at += AT_ONCE) {
+    const some = wanted.slice(at, at + AT_ONCE);
+    const rows = await store.read.selectFrom("changes").selectAll().where("id", "in", some).orderBy("id").execute();
+    for (const row of rows) changes.push(toChange(row));
+  }
+  return changes;
 }
 
 export function toChange(row: Row<"changes">): Change {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Store } from "./store.ts";
+import { storable } from "./text.ts";
 
 export interface BuilderFacts {
   name: string;
@@ -29,9 +30,9 @@ export async function recordGeneration(
       .execute();
     for (const builder of builders) {
       const facts = {
-        project: builder.project,
+        project: storable(builder.project),
         tags: JSON.stringify(builder.tags),
-        description: builder.description,
+        description: storable(builder.description),
         configured: 1,
       };
       await tx.db

@@ -1,9 +1,14 @@
+import { sql } from "kysely";
 import { faults } from "../errors/catalogue.ts";
 import type { Plugin } from "../interfaces/plugin.ts";
 import type { PluginRecord, PluginWrites } from "../interfaces/plugin-store.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Store } from "./store.ts";
+import { storable } from "./text.ts";
 import type { Tx } from "./tx.ts";
+
+const MOST_KEY = 500;
+const MOST_QUEUE = 200;
 
 /** What one plugin keeps in the database: records, jobs, and the state of its sources and schedulers. */
 export class PluginRecords {
@@ -47,14 +52,16 @@ export class PluginRecords {
     options: { prefix?: string; after?: string; limit?: number } = {},
   ): Promise<PluginRecord[]> {
     const { prefix = "", after, limit = 1_000 } = options;
+    // Byte by byte in both databases; a language's order would let other keys in between.
+    const key = store.dialect.name === "postgresql" ? sql<string>`key collate "C"` : sql<string>`key`;
     const rows = await store.read
       .selectFrom("plugin_records")
       .selectAll()
       .where("plugin", "=", this.plugin)
-      .$if(prefix !== "", (query) => query.where("key", ">=", prefix).where("key", "<", `${prefix}\u{10ffff}`))
-      .$if(after !== undefined, (query) => query.where("key", ">", after as string))
+      .$if(prefix !== "", (query) => query.where(key, ">=", prefix).where(key, "<", `${prefix}\u{10ffff}`))
+      .$if(after !== undefined, (query) => query.where(key, ">", after as string))
       .where((eb) => eb.or([eb("expires_at", "is", null), eb("expires_at", ">", now)]))
-      .orderBy("key")
+      .orderBy(key)
       .limit(Math.min(limit, 1_000))
       .execute();
     return rows.map((row) => ({
@@ -67,6 +74,7 @@ export class PluginRecords {
   /** Carries out a plugin's writes within a transaction of core's. */
   async applyIn(tx: Tx, writes: PluginWrites): Promise<void> {
     for (const { key, value, expires } of writes.put ?? []) {
+      checkKey(key, MOST_KEY);
       const row = { value: JSON.stringify(value), version: this.version, expires_at: expires ?? null };
       await tx.db
         .insertInto("plugin_records")
@@ -82,6 +90,8 @@ export class PluginRecords {
         .execute();
     }
     for (const job of writes.enqueue ?? []) {
+      checkKey(job.queue, MOST_QUEUE);
+      if (job.key !== undefined) checkKey(job.key, MOST_KEY);
       await tx.db
         .insertInto("jobs")
         .values({
@@ -100,4 +110,10 @@ export class PluginRecords {
       tx.ring(`jobs:${this.plugin}/${job.queue}`);
     }
   }
+}
+
+/** Refuses what the tables have no room for, in the plugin's own call and alike on each database. */
+function checkKey(key: string, most: number): void {
+  if (typeof key === "string" && key.length > 0 && key.length <= most && storable(key) === key) return;
+  throw new TypeError(`a key or a queue's name has 1 to ${most} characters, and none of them is NUL`);
 }

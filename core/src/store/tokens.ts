@@ -71,16 +71,19 @@ export async function useToken(store: Store, token: string, now: number): Promis
   return toFacts(row);
 }
 
+/** False if there is no such token. One that was revoked before stays as it was. */
 export async function revokeToken(store: Store, name: string): Promise<boolean> {
   return store.write(async (tx) => {
     const row = await tx.db
       .updateTable("tokens")
       .set({ revoked_at: tx.now })
       .where("name", "=", name)
+      .where("revoked_at", "is", null)
       .returning("id")
       .executeTakeFirst();
     if (row) tx.event("token.revoked", { token: name });
-    return row !== undefined;
+    const known = row ?? (await tx.db.selectFrom("tokens").select("id").where("name", "=", name).executeTakeFirst());
+    return known !== undefined;
   });
 }
 

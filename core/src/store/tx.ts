@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { faults } from "../errors/catalogue.ts";
 import type { Dialect } from "../interfaces/database.ts";
 import type { Json, Millis } from "../interfaces/values.ts";
+import type { EventType } from "../status/events.ts";
 import type { Db } from "./tables.ts";
 
 /** A right that a master holds for some time. `fence` grows with each owner. */
@@ -15,6 +16,8 @@ export interface EventScope {
   builder?: string | null;
   project?: string | null;
 }
+
+const ROWS_AT_ONCE = 500;
 
 interface PendingEvent extends EventScope {
   type: string;
@@ -39,7 +42,7 @@ export class Tx {
   }
 
   /** Appends an event. */
-  event(type: string, data: Record<string, Json>, scope: EventScope = {}): void {
+  event(type: EventType, data: Record<string, Json>, scope: EventScope = {}): void {
     this.#events.push({ type, data, ...scope });
     this.rings.add("events");
   }
@@ -70,18 +73,20 @@ export class Tx {
       .where("name", "=", "events")
       .returning("value")
       .executeTakeFirstOrThrow();
-    await this.db
-      .insertInto("events")
-      .values(
-        this.#events.map((event, i) => ({
-          seq: value - count + 1 + i,
-          time: this.now,
-          type: event.type,
-          builder: event.builder ?? null,
-          project: event.project ?? null,
-          data: JSON.stringify(event.data),
-        })),
-      )
-      .execute();
+    const rows = this.#events.map((event, i) => ({
+      seq: value - count + 1 + i,
+      time: this.now,
+      type: event.type,
+      builder: event.builder ?? null,
+      project: event.project ?? null,
+      data: JSON.stringify(event.data),
+    }));
+    // A statement takes a limited number of parameters.
+    for (let at = 0; at < count; at += ROWS_AT_ONCE) {
+      await this.db
+        .insertInto("events")
+        .values(rows.slice(at, at + ROWS_AT_ONCE))
+        .execute();
+    }
   }
 }

@@ -53,7 +53,10 @@ async function write(store: Store, writer: number): Promise<number> {
 }
 
 /** Follows the log by cursor until told that all is written, with reads of random size. */
-async function follow(read: (after: number, limit: number) => Promise<StoredEvent[]>, end: () => number): Promise<number[]> {
+async function follow(
+  read: (after: number, limit: number) => Promise<StoredEvent[]>,
+  end: () => number,
+): Promise<number[]> {
   const seen: number[] = [];
   for (let cursor = 0; cursor < end(); ) {
     const events = await read(cursor, 1 + Math.floor(Math.random() * 20));
@@ -72,8 +75,18 @@ for (const kind of DATABASES) {
     const feeds = [new EventFeed(writing.store), new EventFeed(reading.store)];
     let end = Number.POSITIVE_INFINITY;
     const readers = [
-      ...feeds.map((feed) => follow((after, limit) => feed.after(after, limit), () => end)),
-      ...[writing.store, reading.store].map((store) => follow((after, limit) => eventsAfter(store, after, limit), () => end)),
+      ...feeds.map((feed) =>
+        follow(
+          (after, limit) => feed.after(after, limit),
+          () => end,
+        ),
+      ),
+      ...[writing.store, reading.store].map((store) =>
+        follow(
+          (after, limit) => eventsAfter(store, after, limit),
+          () => end,
+        ),
+      ),
     ];
     const work = (async () => {
       const counts = await Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writing.store, writer)));
@@ -85,7 +98,10 @@ for (const kind of DATABASES) {
     assert.is(all.length, committed, "every committed event is there, and none of those taken back");
     assert.is(new Set(all.map((row) => row.data)).size, all.length);
     const stored = all.map((row) => row.seq);
-    assert.ok(stored.every((seq, i) => i === 0 || seq > (stored[i - 1] ?? 0)), "positions are unique and increase");
+    assert.ok(
+      stored.every((seq, i) => i === 0 || seq > (stored[i - 1] ?? 0)),
+      "positions are unique and increase",
+    );
     for (const [i, own] of seen.entries()) assert.equal(own, stored, `reader ${i} saw each event once, in order`);
     assert.is(await feeds[0]?.newest(), stored.at(-1));
     assert.is(await oldestPosition(reading.store), stored[0]);
@@ -108,7 +124,10 @@ for (const kind of DATABASES) {
     for (let at = 0; at < rows.length; at += 5) {
       const group = rows.slice(at, at + 5).map((row) => String(row.data.master));
       const owner = group[0]?.split("/")[0];
-      assert.equal(group, Array.from({ length: 5 }, (_, n) => `${owner}/${n}`));
+      assert.equal(
+        group,
+        Array.from({ length: 5 }, (_, n) => `${owner}/${n}`),
+      );
     }
   });
 
@@ -130,7 +149,8 @@ for (const kind of DATABASES) {
     // Far more than it keeps, so that it has to forget.
     for (let i = 0; i < 24; i += 1) await add(500);
     assert.is(await feed.newest(), 15_200);
-    for (const cursor of [0, 4_000, 10_100, 15_190]) assert.equal(await feed.after(cursor, 20), await eventsAfter(open.store, cursor, 20));
+    for (const cursor of [0, 4_000, 10_100, 15_190])
+      assert.equal(await feed.after(cursor, 20), await eventsAfter(open.store, cursor, 20));
   });
 
   test(`${kind.name}: an event that comes between reading and waiting is not slept through`, async () => {

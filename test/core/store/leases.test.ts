@@ -19,7 +19,10 @@ const note = (store: Store, lease: HeldLease, text: string, before?: () => Promi
     if (before) await sql`select pg_sleep(0.4)`.execute(tx.db);
     tx.event("master.started", { master: text });
   });
-const noted = async (store: Store) => (await store.read.selectFrom("events").select("data").orderBy("seq").execute()).map((row) => JSON.parse(row.data).master);
+const noted = async (store: Store) =>
+  (await store.read.selectFrom("events").select("data").orderBy("seq").execute()).map(
+    (row) => JSON.parse(row.data).master,
+  );
 
 async function lost(promise: Promise<unknown>): Promise<void> {
   const error = await rejects(promise);
@@ -161,14 +164,14 @@ for (const kind of DATABASES) {
             .write(async (tx) => {
               await tx.requireLease(lease);
               const state = await tx.db.selectFrom("leases").select("fence").where("name", "=", "x").executeTakeFirst();
-              return { own: lease.fence, then: state?.fence };
+              return { own: lease.fence, stored: state?.fence };
             })
             .catch((error) => {
               if ((error as BelfryError).code !== "BELFRY_LEASE_LOST") throw error;
               return undefined;
             });
           if (!fence) break;
-          assert.is(fence.then, fence.own);
+          assert.is(fence.stored, fence.own);
           written.push(fence.own);
         }
       }

@@ -11,7 +11,10 @@ export interface OpenStore extends AsyncDisposable {
 }
 
 /** Opens a test's database as a master would; the same database may be opened more than once. */
-export async function openStore(database: TestDatabase, options: { migrate?: boolean; clock?: Clock } = {}): Promise<OpenStore> {
+export async function openStore(
+  database: TestDatabase,
+  options: { migrate?: boolean; clock?: Clock } = {},
+): Promise<OpenStore> {
   const given = database.entry.options as never;
   const part = database.name === "SQLite" ? createPart(sqlite, given) : createPart(postgres, given);
   const connection = await part.open({

@@ -7,7 +7,7 @@ import { sql } from "kysely";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { schemaDifference } from "../../../core/src/store/migrate.ts";
-import { MIGRATIONS, Store } from "../../../core/src/store/store.ts";
+import { MIGRATIONS } from "../../../core/src/store/store.ts";
 import { DATABASES } from "../databases.ts";
 import { openStore } from "./open-store.ts";
 
@@ -40,7 +40,9 @@ for (const kind of DATABASES) {
     await using database = await kind.open({ empty: true });
     await using open = await openStore(database);
     await open.store.write((tx) =>
-      sql`insert into mikro_orm_migrations (name, executed_at) values ('9999-from-the-future', ${"2030-01-01"})`.execute(tx.db),
+      sql`insert into mikro_orm_migrations (name, executed_at) values ('9999-from-the-future', ${"2030-01-01"})`.execute(
+        tx.db,
+      ),
     );
     const error = await rejects(open.store.migrate());
     assert.ok(BelfryError.is(error));
@@ -75,7 +77,7 @@ for (const kind of DATABASES) {
     try {
       const states = await Promise.all(opened.map(({ store }) => store.migrate()));
       for (const state of states) assert.equal(state, { applied: [...MIGRATIONS], pending: [], unknown: [] });
-      const counters = await (opened[0]?.store as Store).read.selectFrom("counters").selectAll().execute();
+      const counters = await opened[0]?.store.read.selectFrom("counters").selectAll().execute();
       assert.equal(counters, [{ name: "events", value: 0 }]);
     } finally {
       for (const { connection } of opened) await connection.close();

@@ -6,8 +6,9 @@ import { usualDuration } from "../../store/builds.ts";
 import { addBuildset, stampsOf } from "../../store/buildsets.ts";
 import type { Row } from "../../store/tables.ts";
 import type { ApiDeps } from "../deps.ts";
+import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
-import { DEFAULT_LIMIT, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { buildShape, propertyShape, result, stampShape, stepShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
@@ -91,14 +92,15 @@ export async function findBuild({ store }: ApiDeps, ref: BuildRef, caller: Calle
   if (build === undefined && (builder === undefined || number === undefined)) {
     throw faults.paramsInvalid("builds.get", [{ path: "build", message: "give `build`, or `builder` and `number`" }]);
   }
+  const named = build ?? number ?? 0;
   const row = await store.read
     .selectFrom("builds as b")
     .innerJoin("builders as n", "n.id", "b.builder_id")
     .selectAll("b")
     .select("n.name")
-    .$if(build !== undefined, (q) => q.where("b.id", "=", build as number))
+    .$if(build !== undefined, (q) => q.where("b.id", "=", idOrNone(named)))
     .$if(build === undefined, (q) => q.where("n.name", "=", builder as string))
-    .$if(build === undefined && number !== -1, (q) => q.where("b.number", "=", number as number))
+    .$if(build === undefined && number !== -1, (q) => q.where("b.number", "=", idOrNone(named)))
     .orderBy("b.number", "desc")
     .limit(1)
     .executeTakeFirst();
@@ -130,7 +132,7 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
       async call({ limit = DEFAULT_LIMIT, cursor, order = "-id", fields, ...filter }, { caller }) {
         const names = await new View(caller, store).builders();
         const query = `builds.list ${order}`;
-        const after = readCursor(cursor, query, z.int());
+        const after = readCursor(cursor, query, idPlace);
         const down = order === "-id";
         const builderId = filter.builder === undefined ? undefined : await builderIdOf(filter.builder, names);
         if (builderId === null) return { items: [], next: null };
@@ -144,7 +146,7 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
           .$if(filter.result !== undefined, (q) => q.where("b.result", "=", filter.result as string))
           .$if(filter.branch !== undefined, (q) => q.where("b.branch", "=", filter.branch as string))
           .$if(filter.revision !== undefined, (q) => q.where("b.revision", "=", filter.revision as string))
-          .$if(filter.request !== undefined, (q) => q.where("b.request_id", "=", filter.request as number))
+          .$if(filter.request !== undefined, (q) => q.where("b.request_id", "=", idOrNone(filter.request as number)))
           .$if(after !== undefined, (q) => q.where("b.id", down ? "<" : ">", after as number))
           .orderBy("b.id", down ? "desc" : "asc")
           .limit(limit + 1)

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { newChangeSchema } from "../../engine/source-loop.ts";
 import { faults } from "../../errors/catalogue.ts";
@@ -5,8 +6,9 @@ import type { ApiMethod } from "../../interfaces/api-method.ts";
 import type { NewChange } from "../../interfaces/change-source.ts";
 import { addChange, toChange } from "../../store/changes.ts";
 import type { ApiDeps } from "../deps.ts";
+import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
-import { DEFAULT_LIMIT, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { changeShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
@@ -25,10 +27,8 @@ const addParams = newChangeSchema
   })
   .strict();
 
-let added = 0;
-
 export function changeMethods(deps: ApiDeps): ApiMethod[] {
-  const { store, clock } = deps;
+  const { store } = deps;
   return [
     defineMethod({
       name: "changes.list",
@@ -45,7 +45,7 @@ export function changeMethods(deps: ApiDeps): ApiMethod[] {
       async call({ branch, revision, limit = DEFAULT_LIMIT, cursor, order = "-id", fields }, { caller }) {
         const view = new View(caller, store);
         const query = `changes.list ${order}`;
-        const after = readCursor(cursor, query, z.int());
+        const after = readCursor(cursor, query, idPlace);
         const down = order === "-id";
         const projects = view.all ? null : await visibleProjects(view);
         const rows = await store.read
@@ -69,7 +69,11 @@ export function changeMethods(deps: ApiDeps): ApiMethod[] {
       result: changeShape,
       stability: "stable",
       async call({ change }, { caller }) {
-        const row = await store.read.selectFrom("changes").selectAll().where("id", "=", change).executeTakeFirst();
+        const row = await store.read
+          .selectFrom("changes")
+          .selectAll()
+          .where("id", "=", idOrNone(change))
+          .executeTakeFirst();
         if (!row || !new View(caller, store).seesProject(row.project)) throw faults.notFound("change", String(change));
         return toChange(row);
       },
@@ -82,12 +86,14 @@ export function changeMethods(deps: ApiDeps): ApiMethod[] {
       result: z.object({ change: z.int(), added: z.boolean().describe("false if this key was known") }),
       stability: "stable",
       async call(params, { caller }) {
-        added += 1;
+        if (!new View(caller, store).seesProject(params.project ?? "")) {
+          throw faults.notFound("project", `"${params.project ?? ""}"`);
+        }
         const change: NewChange = {
           ...params,
           category: params.category ?? null,
           link: params.link ?? null,
-          key: params.key ?? `${caller.name}-${clock.now()}-${process.pid}-${added}`,
+          key: params.key ?? randomUUID(),
           author: params.author ?? caller.name,
           comments: params.comments ?? "",
           files: params.files ?? [],

@@ -3,6 +3,7 @@ import { faults } from "../../errors/catalogue.ts";
 import type { ApiMethod } from "../../interfaces/api-method.ts";
 import type { Json } from "../../interfaces/values.ts";
 import type { ApiDeps } from "../deps.ts";
+import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { lineShape, logShape } from "../shapes.ts";
 import { buildRef, findBuild } from "./builds.ts";
@@ -26,7 +27,7 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
           .selectFrom("logs")
           .selectAll()
           .where("build_id", "=", id)
-          .$if(step !== undefined, (q) => q.where("step", "=", step as number))
+          .$if(step !== undefined, (q) => q.where("step", "=", idOrNone(step as number)))
           .orderBy("step")
           .orderBy("log")
           .limit(10_000)
@@ -71,8 +72,12 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
           .selectFrom("logs")
           .selectAll()
           .where("build_id", "=", id)
-          .where("step", "=", step)
-          .where(typeof log === "number" ? "log" : "name", "=", log as never)
+          .where("step", "=", idOrNone(step))
+          .where(
+            typeof log === "number" ? "log" : "name",
+            "=",
+            (typeof log === "number" ? idOrNone(log) : log) as never,
+          )
           .executeTakeFirst();
         if (!row)
           throw faults.notFound("log", `${typeof log === "number" ? log : `"${log}"`} of step ${step} in build ${id}`);

@@ -177,6 +177,11 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
       result: z.object({ name: z.string(), token: z.string() }),
       stability: "experimental",
       async call({ name, scopes, builders, projects, tags, expiresAt }) {
+        const narrows = builders || projects || tags;
+        if (narrows && scopes.includes("admin")) {
+          const message = "a token that is narrowed to builders, projects or tags cannot have the scope admin";
+          throw faults.paramsInvalid("tokens.add", [{ path: "scopes", message }]);
+        }
         const narrowed =
           builders || projects || tags
             ? { builders: builders ?? null, projects: projects ?? null, tags: tags ?? null }

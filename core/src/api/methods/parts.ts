@@ -1,10 +1,13 @@
+import { sql } from "kysely";
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
 import type { ApiMethod } from "../../interfaces/api-method.ts";
+import type { ForceRequest } from "../../interfaces/scheduler.ts";
 import type { Json } from "../../interfaces/values.ts";
 import { shortKind } from "../../plugins/define.ts";
 import { addBuildset } from "../../store/buildsets.ts";
 import type { ApiDeps } from "../deps.ts";
+import { MOST_ID } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { View } from "../visibility.ts";
 
@@ -65,7 +68,10 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
         await store.write(async (tx) => {
           const row = await tx.db
             .updateTable("change_sources")
-            .set({ poll_wanted_at: tx.now })
+            .set({
+              // Each wish has a time of its own, so that the loop can tell those it has heard.
+              poll_wanted_at: sql<number>`case when poll_wanted_at >= ${tx.now} then poll_wanted_at + 1 else ${tx.now} end`,
+            })
             .where("name", "=", source)
             .returning("name")
             .executeTakeFirst();
@@ -132,12 +138,14 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
         revision: z.string().max(500).nullish(),
         repository: z.string().max(2_000).optional(),
         properties: z.record(z.string().max(255), z.json()).optional(),
-        priority: z.int().optional(),
+        priority: z.int().min(-MOST_ID).max(MOST_ID).optional(),
       }),
       result: z.object({ buildset: z.int(), requests: z.array(z.object({ id: z.int(), builder: z.string() })) }),
       stability: "stable",
       async call({ scheduler, ...wish }, { caller }) {
-        const all = deps.generation().schedulers;
+        const names = await new View(caller, store).builders();
+        const sees = (builder: string) => names === null || names.has(builder);
+        const all = deps.generation().schedulers.filter(({ part }) => names === null || part.builders.some(sees));
         const able = all.filter(({ part }) => part.force !== undefined);
         const named =
           scheduler === undefined
@@ -153,12 +161,15 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
               : `"${scheduler}"`,
           );
         if (!named.part.force) throw faults.schedulerCannotForce(named.name);
-        const view = new View(caller, store);
-        const spec = named.part.force({ ...wish, owner: caller.name } as Parameters<
-          NonNullable<typeof named.part.force>
-        >[0]);
-        for (const builder of spec.builders)
-          if (!(await view.sees(builder))) throw faults.notFound("builder", `"${builder}"`);
+        const request: ForceRequest = { ...withoutUndefined(wish), owner: caller.name };
+        if (names !== null) {
+          // Here and not by the scheduler, whose refusal may name what this caller may not see.
+          const hidden = request.builders?.find((builder) => !sees(builder) || !named.part.builders.includes(builder));
+          if (hidden !== undefined) throw faults.notFound("builder", `"${hidden}"`);
+          request.builders ??= named.part.builders.filter(sees);
+        }
+        const spec = named.part.force(request);
+        if (!spec.builders.every(sees)) throw faults.notFound("builder", "that this scheduler chose");
         const added = await store.write((tx) => addBuildset(tx, spec, { scheduler: named.name, owner: caller.name }));
         return { buildset: added.id, requests: added.requests };
       },
@@ -237,4 +248,9 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
       },
     }),
   ];
+}
+
+/** Parameters that were left out are not there at all, so that a scheduler's defaults count. */
+function withoutUndefined<T extends object>(wish: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== undefined)) as never;
 }

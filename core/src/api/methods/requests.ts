@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { z } from "zod";
 import { DISTRIBUTOR_LEASE, lookAround } from "../../engine/distributor.ts";
 import { hasFreeSlot, reasonsToWait, type WaitReason } from "../../engine/waiting.ts";
@@ -8,8 +9,9 @@ import { finishRequest, stampsOf } from "../../store/buildsets.ts";
 import { leaseState } from "../../store/leases.ts";
 import type { Row } from "../../store/tables.ts";
 import type { ApiDeps } from "../deps.ts";
+import { idOrNone, MOST_ID } from "../ids.ts";
 import { defineMethod } from "../method.ts";
-import { DEFAULT_LIMIT, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { buildsetShape, requestShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
@@ -42,7 +44,7 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
       .select(["n.name", "n.project"]);
 
   async function find(id: number, caller: Caller): Promise<RequestRow> {
-    const row = await requests().where("r.id", "=", id).executeTakeFirst();
+    const row = await requests().where("r.id", "=", idOrNone(id)).executeTakeFirst();
     if (!row || !(await new View(caller, store).sees(row.name))) throw faults.notFound("request", String(id));
     return row;
   }
@@ -65,14 +67,14 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
       async call({ limit = DEFAULT_LIMIT, cursor, order = "-id", fields, ...filter }, { caller }) {
         const names = await new View(caller, store).builders();
         const query = `requests.list ${order}`;
-        const place = z.tuple([z.number(), z.int()]);
+        const place = z.tuple([z.int().min(-MOST_ID).max(MOST_ID), idPlace]);
         const after = readCursor(cursor, query, place);
         const queue = order === "queue";
         const [urgency, id] = after ?? [0, 0];
         const rows = await requests()
           .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
           .$if(filter.builder !== undefined, (q) => q.where("n.name", "=", filter.builder as string))
-          .$if(filter.buildset !== undefined, (q) => q.where("r.buildset_id", "=", filter.buildset as number))
+          .$if(filter.buildset !== undefined, (q) => q.where("r.buildset_id", "=", idOrNone(filter.buildset as number)))
           .$if(queue || filter.state !== undefined, (q) => q.where("r.state", "=", filter.state ?? "pending"))
           .$if(queue && after !== undefined, (q) =>
             q.where((eb) =>
@@ -116,21 +118,27 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
         const row = await find(request, caller);
         const text = `cancelled by ${caller.name}${reason ? `: ${reason}` : ""}`;
         const stopping = await store.write(async (tx) => {
-          const builds = await tx.db
-            .updateTable("builds")
-            .set((eb) => ({ stop_reason: eb.fn.coalesce("stop_reason", eb.val(text)) }))
-            .where("request_id", "=", request)
-            .where("state", "!=", "finished")
-            .returning(["id", "master_id"])
-            .execute();
+          const stop = () =>
+            tx.db
+              .updateTable("builds")
+              .set((eb) => ({ stop_reason: eb.fn.coalesce("stop_reason", eb.val(text)) }))
+              .where("request_id", "=", request)
+              .where("state", "!=", "finished")
+              .returning(["id", "master_id"])
+              .execute();
+          let builds = await stop();
+          if (builds.length === 0) {
+            let query = tx.db.selectFrom("build_requests").select("state").where("id", "=", request);
+            if (tx.dialect.lockForUpdate) query = query.modifyEnd(sql.raw(tx.dialect.lockForUpdate));
+            const { state } = await query.executeTakeFirstOrThrow();
+            if (state === "complete") throw faults.requestEnded(request);
+            // It was given to a worker between the two looks.
+            if (state === "claimed") builds = await stop();
+          }
           for (const build of builds) tx.ring(`builds:${build.master_id}`);
           if (builds.length === 0) {
-            const done = await finishRequest(
-              tx,
-              { id: request, buildsetId: row.buildset_id, builder: row.name, project: row.project },
-              "cancelled",
-            );
-            if (!done) throw faults.requestEnded(request);
+            const { name: builder, project } = row;
+            await finishRequest(tx, { id: request, buildsetId: row.buildset_id, builder, project }, "cancelled");
           }
           return builds.map((build) => build.id);
         });
@@ -197,12 +205,13 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
       params: z.strictObject({ buildset: z.int() }),
       result: buildsetShape,
       stability: "stable",
-      async call({ buildset }, { caller }) {
+      async call({ buildset: asked }, { caller }) {
+        const buildset = idOrNone(asked);
         const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
         const names = await new View(caller, store).builders();
         const all = await requests().where("r.buildset_id", "=", buildset).orderBy("r.id").execute();
         const visible = all.filter((request) => names === null || names.has(request.name));
-        if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(buildset));
+        if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(asked));
         const stamps = await stampsOf(store.read, [buildset]);
         const changes = await store.read
           .selectFrom("buildset_changes")
