@@ -72,11 +72,12 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
           if (
             items.length > 0 ||
             signal.aborted ||
-            feed.closed ||
             scanned >= MOST_SCANNED ||
             (!more && Date.now() >= deadline)
           )
             break;
+          // Whoever follows has to hear of it: asking again at once, and again, would hold up the stop itself.
+          if (feed.closed && !more) throw faults.masterStopping();
           if (more) await new Promise((resolve) => setImmediate(resolve));
           else await feed.wait(at, deadline - Date.now(), signal);
         }
