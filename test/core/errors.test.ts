@@ -42,6 +42,7 @@ const SAMPLES: Samples = {
   forbidden: ["builds.stop", "control", "anonymous"],
   internal: ["123", cause],
   databaseAway: [cause],
+  masterStopping: [],
   secretUnknown: ["one"],
   secretFailed: ["one", cause],
   stateUnreadable: ["one", 2, 1],

@@ -67,6 +67,12 @@ export const faults = {
       why: `It is ${where}.`,
       fix: "Stop it with `belfry stop`, or give this master another `name` in its configuration.",
     }),
+  masterStopping: () =>
+    new BelfryError("BELFRY_MASTER_STOPPING", {
+      what: "The master is stopping.",
+      why: "Nothing more will happen in this life of it, so there is nothing to wait for.",
+      fix: "Ask again when it has been started again; positions stay valid.",
+    }),
   masterNotRunning: (socket: string) =>
     new BelfryError("BELFRY_MASTER_NOT_RUNNING", {
       what: "No master is running here.",
