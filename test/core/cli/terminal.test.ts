@@ -129,8 +129,14 @@ const EVIL = "e\\u001b[2Jvil\\u001b]0;owned\\u0007\\u009b31m\\u202e";
 onTerminal("hostile names, branches, reasons and log lines do nothing to a terminal", async () => {
   await using world = await World.make(
     configText({
+      head: `import { definePlugin, defineStep, z } from "belfry";
+        const evil = defineStep({ kind: "evil", options: z.object({}), create: () => ({ name: "evil step", run: async (ctx) => {
+          ctx.progress("${EVIL}");
+          return { result: "warnings", summary: "${EVIL} summary" };
+        } }) });
+        definePlugin({ name: "evil", parts: [evil] });`,
       builders: `{ name: "target", workers: ["here"], steps: [
-        shell({ name: "${EVIL} step", command: "true" }),
+        evil(),
         shell({ name: "broken", command: ["printf", "red \\u001b[31mred\\u001b[0m ${EVIL} bytes \\\\377\\\\376\\nand\\rover\\n"], decodeRc: { 0: "failure" } })] }`,
       schedulers: 'force({ name: "force", builders: ["target"] })',
     }),
@@ -146,6 +152,7 @@ onTerminal("hostile names, branches, reasons and log lines do nothing to a termi
   // `render` throws for anything but what Belfry draws with.
   const text = shown(master, 100).join("\n");
   assert.match(text, /target #1 started: .*reason/);
+  assert.match(text, /target #1 failure in .*evil step: .* summary/);
   assert.match(text, /\| red red evil/);
   assert.match(text, /\| and over/);
   assert.match(sent(master), /red \u001b\[31mred\u001b\[0m e/);
