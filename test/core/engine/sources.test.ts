@@ -1,0 +1,270 @@
+import { source, type TestMaster, testClock, testMaster, until } from "@belfry/testkit";
+import type { ChangeSource, NewChange, SourceContext } from "belfry";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { DATABASES } from "../databases.ts";
+
+const test = suite("sources");
+
+const change = (key: string, more: Partial<NewChange> = {}): NewChange => ({
+  key,
+  author: "somebody",
+  comments: "",
+  files: [],
+  revision: key,
+  branch: "main",
+  repository: "r",
+  ...more,
+});
+const never = () => new Promise<never>(() => undefined);
+
+async function keys(kit: TestMaster): Promise<string[]> {
+  const { items } = await kit.call("changes.list", { order: "id", limit: 500 });
+  return items.map((item: { key: string }) => item.key);
+}
+
+async function listed(kit: TestMaster, name: string) {
+  const { items } = await kit.call("sources.list");
+  return items.find((item: { name: string }) => item.name === name);
+}
+
+const stateOf = async (kit: TestMaster, name: string) =>
+  (await kit.master.store.read.selectFrom("change_sources").select("state").where("name", "=", name).executeTakeFirst())
+    ?.state;
+
+for (const kind of DATABASES) {
+  test(`${kind.name}: invariant 1: a change that is reported again and again is stored once, over restarts`, async () => {
+    await using database = await kind.open();
+    const added: number[] = [];
+    const repeating: ChangeSource = {
+      pollInterval: 20,
+      async poll(ctx) {
+        added.push((await ctx.report([change("a"), change("b"), change("a")])).added);
+        added.push((await ctx.report([change("b"), change("c")], added.length)).added);
+      },
+    };
+    const config = {
+      database: database.entry,
+      sources: [source({ name: "one", source: repeating }), source({ name: "other", source: repeating })],
+    };
+    for (let life = 0; life < 2; life += 1) {
+      added.length = 0;
+      await using kit = await testMaster({ config });
+      await until(async () => added.length >= 8 && (await keys(kit)).length >= 6, "some polls of both");
+      assert.equal((await keys(kit)).sort(), ["a", "a", "b", "b", "c", "c"], "each source has its own keys");
+      const sum = added.reduce((total, count) => total + count, 0);
+      assert.is(sum, life === 0 ? 6 : 0);
+      const { items } = await kit.call("changes.list", { fields: ["source", "key"] });
+      assert.is(new Set(items.map((item: { source: string; key: string }) => `${item.source} ${item.key}`)).size, 6);
+    }
+  });
+
+  test(`${kind.name}: invariants 1 and 3: a report under a lease that was lost is rejected, and nothing of it is stored`, async () => {
+    await using database = await kind.open();
+    let taken: () => void = () => undefined;
+    const stolen = new Promise<void>((resolve) => {
+      taken = resolve;
+    });
+    let polls = 0;
+    let failure: unknown;
+    const slow: ChangeSource = {
+      pollInterval: 20,
+      async poll(ctx) {
+        polls += 1;
+        if (polls > 1) return;
+        await ctx.report([change("before")], { at: 1 });
+        await stolen;
+        await ctx.report([change("late")], { at: 2 }, { put: [{ key: "x", value: 1 }] }).catch((error) => {
+          failure = error;
+          throw error;
+        });
+      },
+    };
+    await using kit = await testMaster({
+      config: { database: database.entry, sources: [source({ name: "slow", source: slow })] },
+    });
+    await until(async () => (await keys(kit)).length === 1, "the first report");
+    await kit.master.store.write((tx) =>
+      tx.db
+        .updateTable("leases")
+        .set((eb) => ({ owner: "somebody else", fence: eb("fence", "+", 1), until_at: 0 }))
+        .where("name", "=", "source:slow")
+        .execute(),
+    );
+    taken();
+    await until(() => failure !== undefined, "the late report");
+    assert.is((failure as { code?: string }).code, "BELFRY_LEASE_LOST");
+    await until(() => polls > 2, "the next poll, under a new lease");
+    assert.equal(await keys(kit), ["before"]);
+    assert.equal(JSON.parse((await stateOf(kit, "slow")) ?? "null"), { at: 1 });
+    assert.equal(await kit.master.store.read.selectFrom("plugin_records").selectAll().execute(), []);
+  });
+
+  test(`${kind.name}: changes, state and the plugin's own writes of a report are stored together or not at all`, async () => {
+    await using database = await kind.open();
+    const failures: unknown[] = [];
+    const picky: ChangeSource = {
+      pollInterval: 60_000,
+      async poll(ctx) {
+        await ctx.report([change("good")], 1, { put: [{ key: "seen", value: ["good"] }] });
+        const bad = [
+          () => ctx.report([change("next"), change("x".repeat(501))], 2),
+          () => ctx.report([change("next"), { ...change("worse"), author: 7 as never }], 2),
+          () => ctx.report([change("next")], 2, { put: [{ key: "", value: 1 }] }),
+        ];
+        for (const report of bad) await report().catch((error) => failures.push(error));
+      },
+    };
+    await using kit = await testMaster({
+      config: { database: database.entry, sources: [source({ name: "picky", source: picky })] },
+    });
+    await until(() => failures.length === 3, "the reports");
+    assert.equal(
+      failures.map((error) => (error as { code?: string }).code),
+      ["BELFRY_CHANGE_INVALID", "BELFRY_CHANGE_INVALID", undefined],
+    );
+    assert.equal(await keys(kit), ["good"]);
+    assert.is(await stateOf(kit, "picky"), "1");
+    const records = await kit.master.store.read.selectFrom("plugin_records").select(["key", "value"]).execute();
+    assert.equal(records, [{ key: "seen", value: '["good"]' }]);
+  });
+
+  test(`${kind.name}: text that a database cannot keep is stored with a mark in its place, and thousands of changes at once fit`, async () => {
+    await using database = await kind.open();
+    const many = Array.from({ length: 6_000 }, (_, i) => change(`m${i}`));
+    const odd: ChangeSource = {
+      pollInterval: 60_000,
+      async poll(ctx) {
+        const text = "a\0b\ud800c";
+        const { added } = await ctx.report([
+          change(text, { author: text, comments: text, branch: text, revision: text, repository: text, files: [text] }),
+        ]);
+        assert.is(added, 1);
+        await ctx.report(many);
+      },
+    };
+    await using kit = await testMaster({
+      config: { database: database.entry, sources: [source({ name: "odd", source: odd })] },
+    });
+    await until(async () => (await listed(kit, "odd")).polledAt !== null, "the poll", 60_000);
+    assert.is((await listed(kit, "odd")).error, null);
+    const [first] = (await kit.call("changes.list", { order: "id", limit: 1 })).items;
+    for (const field of ["key", "author", "comments", "branch", "revision", "repository"])
+      assert.is(first[field], "a\ufffdb\ufffdc", field);
+    const { count } = await kit.master.store.read
+      .selectFrom("events")
+      .select((eb) => eb.fn.countAll<number>().as("count"))
+      .where("type", "=", "change.added")
+      .executeTakeFirstOrThrow();
+    assert.is(count, 6_001);
+  });
+
+  test(`${kind.name}: a source that throws or hangs is shown with its error, and others go on`, async () => {
+    await using database = await kind.open();
+    let works = false;
+    const good: ChangeSource = {
+      pollInterval: 20,
+      async poll(ctx) {
+        const next = Number(ctx.state ?? 0) + 1;
+        await ctx.report([change(`g${next}`)], next);
+      },
+    };
+    const bad: ChangeSource = {
+      pollInterval: 20,
+      async poll() {
+        if (!works) throw Object.assign(new Error("the repository has gone"), { code: "ENOENT" });
+      },
+    };
+    const late: SourceContext[] = [];
+    const hanging: ChangeSource = {
+      pollInterval: 20,
+      pollTimeout: 30,
+      async poll(ctx) {
+        late.push(ctx);
+        await never();
+      },
+    };
+    await using kit = await testMaster({
+      config: {
+        database: database.entry,
+        sources: [
+          source({ name: "good", source: good }),
+          source({ name: "bad", source: bad }),
+          source({ name: "hanging", source: hanging }),
+        ],
+      },
+    });
+    await until(async () => (await listed(kit, "bad")).failures >= 2, "repeated polls");
+    assert.equal((await listed(kit, "bad")).error, { message: "the repository has gone", code: "ENOENT" });
+    await until(async () => (await listed(kit, "hanging")).failures >= 1, "the end of the poll that hangs");
+    assert.match((await listed(kit, "hanging")).error.message, /took longer/);
+    const before = (await keys(kit)).length;
+    await until(async () => (await keys(kit)).length > before, "the good source's next change");
+    assert.is((await listed(kit, "good")).error, null);
+    let refused: unknown;
+    await late[0]?.report([change("too late")], "old").catch((error) => {
+      refused = error;
+    });
+    assert.match((refused as Error).message, /took longer/);
+    assert.not.ok((await keys(kit)).includes("too late"));
+    works = true;
+    await kit.call("sources.poll", { source: "bad" });
+    await kit.event("source.recovered", (data) => data.source === "bad");
+    assert.is((await listed(kit, "bad")).error, null);
+    const failing = (await kit.events()).filter((event) => event.type === "source.failing");
+    assert.equal(failing.map((event) => event.data.source).sort(), ["bad", "hanging"], "each is told once");
+  });
+}
+
+test("sources.poll polls at once, also when the clock has not moved since the last poll", async () => {
+  const clock = testClock();
+  let polls = 0;
+  const lazy: ChangeSource = { pollInterval: 86_400_000, poll: async () => void (polls += 1) };
+  await using kit = await testMaster({ config: { sources: [source({ name: "lazy", source: lazy })] }, clock });
+  await until(() => polls === 1, "the first poll");
+  for (let wish = 2; wish <= 4; wish += 1) {
+    await until(async () => !(await kit.call("status.now")).loops.some((l: { running: boolean }) => l.running), "rest");
+    await kit.call("sources.poll", { source: "lazy" });
+    await until(() => polls === wish, "the poll that was wished for");
+  }
+  await clock.advance(86_399_000);
+  assert.is(polls, 4);
+  await clock.advance(1_000);
+  await until(() => polls === 5, "the poll that is due");
+});
+
+test("a wish that comes during a poll is followed by another poll", async () => {
+  let release = () => {};
+  let polls = 0;
+  const slow: ChangeSource = {
+    pollInterval: 86_400_000,
+    async poll() {
+      polls += 1;
+      if (polls === 1) await new Promise<void>((resolve) => (release = resolve));
+    },
+  };
+  await using kit = await testMaster({
+    config: { sources: [source({ name: "slow", source: slow })] },
+    clock: testClock(),
+  });
+  await until(() => polls === 1, "the first poll");
+  await kit.call("sources.poll", { source: "slow" });
+  release();
+  await until(() => polls === 2, "the second poll");
+});
+
+test("a source that ignores its signal does not keep the master from stopping", async () => {
+  let begun = false;
+  const deaf: ChangeSource = {
+    pollInterval: 20,
+    async poll() {
+      begun = true;
+      await never();
+    },
+  };
+  const kit = await testMaster({ config: { sources: [source({ name: "deaf", source: deaf })] } });
+  await until(() => begun, "the poll");
+  await kit.close();
+});
+
+test.run();
