@@ -37,7 +37,10 @@ export interface FileStat {
   executable: boolean;
 }
 
-/** Takes a command's output as it arrives. Awaited: whoever returns a promise slows the command down. */
+/**
+ * Takes a command's output as it arrives. Awaited: whoever returns a promise slows the command down. `data` may not be
+ * kept after that promise has settled, or after the call if it returned none: the buffer is used again.
+ */
 export type OutputSink = (
   channel: Exclude<LogChannel, "header">,
   data: Uint8Array,
@@ -66,7 +69,10 @@ export interface WorkerSession {
   writeFile(path: string, data: Uint8Array, options?: { executable?: boolean }): Promise<void>;
   /** Makes a folder and those above it. Harmless if it exists. */
   mkdir(path: string): Promise<void>;
-  /** Removes a file or a whole folder. Harmless if there is none. */
+  /**
+   * Removes a file or a whole folder. Harmless if there is none. `.` empties the build's folder; relative paths, and
+   * links in them, do not lead out of it (`EACCES`).
+   */
   remove(path: string): Promise<void>;
   /** Copies a file or a whole folder; what exists is overwritten. */
   copy(from: string, to: string): Promise<void>;
