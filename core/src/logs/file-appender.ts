@@ -1,5 +1,6 @@
 import type { BelfryError } from "../errors/belfry-error.ts";
 import type { LogAppender, LogChannel, LogTotals } from "../interfaces/log-store.ts";
+import type { Compressor } from "./compressor.ts";
 import { logFaults, writeFault } from "./errors.ts";
 import { truncateFile, writeAllAt } from "./file-calls.ts";
 import { encodeEnd, encodeHead, PACKED, packFrame, type SealedFrame, WORTH_PACKING } from "./frame.ts";
@@ -19,6 +20,7 @@ const HEADER = 2;
 /** What an appender asks of its store. */
 export interface AppenderStore {
   readonly pool: TextPool;
+  readonly compressor: Compressor;
   /** Milliseconds after which arrived lines are written. */
   readonly publishAfter: number;
   /** Makes the segment's file. Also gives the totals of the segments before it. */
@@ -332,7 +334,13 @@ export class FileAppender implements LogAppender {
   async #packSmall(builder: FrameBuilder): Promise<void> {
     this.#builder = undefined;
     let frame = builder.seal();
-    if (frame.size >= WORTH_PACKING) frame = await packFrame(frame);
+    if (frame.size >= WORTH_PACKING) {
+      const { lines, truncated, body } = frame;
+      frame = await packFrame(
+        { raw: Buffer.concat(body), runs: builder.runs, lines, truncated },
+        this.#store.compressor,
+      );
+    }
     this.#queue.push({ frame, builder });
     this.#queuedBytes += frame.size;
   }

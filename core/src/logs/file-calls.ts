@@ -31,9 +31,13 @@ export function statPath(path: string): Promise<fs.Stats | undefined> {
   });
 }
 
-/** Reads until `length` bytes are there or the file ends. */
-export async function readAt(fd: number, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
+/** Reads until `length` bytes are there or the file ends; into `buffer`, if it is given. */
+export async function readAt(
+  fd: number,
+  position: number,
+  length: number,
+  buffer: Buffer = Buffer.allocUnsafe(length),
+): Promise<Buffer> {
   let done = 0;
   while (done < length) {
     const at = done;
@@ -43,7 +47,7 @@ export async function readAt(fd: number, position: number, length: number): Prom
     if (count === 0) break;
     done += count;
   }
-  return done === length ? buffer : buffer.subarray(0, done);
+  return done === buffer.length ? buffer : buffer.subarray(0, done);
 }
 
 const SMALL = 16 * 1024;

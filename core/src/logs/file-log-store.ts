@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { LogAppender, LogKey, LogReader, LogStore, LogTotals } from "../interfaces/log-store.ts";
+import { Compressor } from "./compressor.ts";
 import { codeOf, logFaults, writeFault } from "./errors.ts";
 import { type AppenderStore, FileAppender } from "./file-appender.ts";
 import { openFile } from "./file-calls.ts";
@@ -46,6 +47,7 @@ export function createFileLogStore(options: FileLogStoreOptions): LogStore {
 
 class FileLogStore implements LogStore, AppenderStore, ReaderStore {
   readonly pool = new TextPool();
+  readonly compressor = new Compressor();
   readonly publishAfter: number;
   readonly cache: FrameCache;
   readonly #folder: string;
@@ -105,6 +107,7 @@ class FileLogStore implements LogStore, AppenderStore, ReaderStore {
   async stop(): Promise<void> {
     await Promise.all([...this.#live.values()].map((appender) => appender.suspend()));
     while (this.#jobs.size > 0) await Promise.allSettled(this.#jobs.values());
+    await this.compressor.close();
     this.#files.clear();
     this.cache.clear();
   }
@@ -180,7 +183,7 @@ class FileLogStore implements LogStore, AppenderStore, ReaderStore {
     job.segment.hold();
     const work = this.#lastPack.then(() => {
       job.running = true;
-      return job.aborted ? undefined : packSegment(job);
+      return job.aborted ? undefined : packSegment(job, this.compressor);
     });
     const done = work.finally(() => {
       job.segment.release();

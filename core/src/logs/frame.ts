@@ -1,5 +1,6 @@
-import { constants, crc32, zstdCompress, zstdDecompress } from "node:zlib";
+import { crc32, zstdDecompress } from "node:zlib";
 import type { LogChannel } from "../interfaces/log-store.ts";
+import type { Compressor } from "./compressor.ts";
 import { logFaults } from "./errors.ts";
 
 /*
@@ -54,7 +55,7 @@ export interface FrameHeader {
 /** A frame in memory, ready to be written. */
 export interface SealedFrame {
   header: Buffer;
-  /** One or two buffers: runs and text, or both packed. */
+  /** Runs and text, or both packed, in one or more buffers. */
   body: Buffer[];
   /** Of header and body. */
   size: number;
@@ -66,6 +67,8 @@ export interface SealedFrame {
 
 /** A frame as it was read. */
 export interface Frame {
+  /** All of it: table and text. */
+  raw: Buffer;
   runs: number;
   table: Buffer;
   text: Buffer;
@@ -146,22 +149,41 @@ export function sealFrame(table: Buffer, text: Buffer, lines: number, truncated:
   return { header, body: [table, text], size: HEADER_BYTES + rawBytes, lines, bytes: text.length, truncated };
 }
 
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
-
-/** The same frame compressed, in the thread pool; as it was if it would not become smaller. */
-export async function packFrame(frame: SealedFrame): Promise<SealedFrame> {
-  const raw = Buffer.concat(frame.body);
-  if (raw.length < WORTH_PACKING) return frame;
-  const packed = await new Promise<Buffer>((resolve, reject) => {
-    zstdCompress(raw, LEVEL, (error, result) => (error ? reject(error) : resolve(result)));
-  });
-  if (packed.length >= raw.length) return frame;
-  const before = decodeHeader(frame.header, 0) as FrameHeader;
-  const header = encodeHeader({ ...before, kind: PACKED, bodyBytes: packed.length, crc: crc32(packed) });
-  return { ...frame, header, body: [packed], size: HEADER_BYTES + packed.length };
+/** What a frame is made of: runs and text in one piece. */
+export interface FrameContent {
+  raw: Buffer;
+  runs: number;
+  lines: number;
+  truncated: boolean;
 }
 
-/** Reads the frame that begins at `at`. Rejects with `BELFRY_LOG_DAMAGED` if it is not whole and sound. */
+/** The frame compressed; stored as it is if it would not become smaller, `raw` its body. Otherwise `raw` is only lent. */
+export async function packFrame(content: FrameContent, compressor: Compressor): Promise<SealedFrame> {
+  const { raw, runs, lines, truncated } = content;
+  const packed = raw.length < WORTH_PACKING ? undefined : await compressor.compress(raw);
+  const smaller = packed !== undefined && sizeOf(packed) < raw.length;
+  const body = smaller ? packed : [raw];
+  const bodyBytes = sizeOf(body);
+  const header = encodeHeader({
+    kind: smaller ? PACKED : STORED,
+    bodyBytes,
+    rawBytes: raw.length,
+    lines,
+    runs,
+    flags: truncated ? TRUNCATED : 0,
+    crc: body.reduce((crc, part) => crc32(part, crc), 0),
+  });
+  return { header, body, size: HEADER_BYTES + bodyBytes, lines, bytes: raw.length - runs * RUN_BYTES, truncated };
+}
+
+function sizeOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+/**
+ * Reads the frame that begins at `at`. Rejects with `BELFRY_LOG_DAMAGED` if it is not whole and sound. One that is
+ * stored as it is, is a view into `bytes`.
+ */
 export async function readFrame(bytes: Buffer, at: number): Promise<Frame> {
   const header = decodeHeader(bytes, at);
   const body = header && bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + header.bodyBytes);
@@ -170,14 +192,15 @@ export async function readFrame(bytes: Buffer, at: number): Promise<Frame> {
   }
   const raw = header.kind === STORED ? body : await unpack(body, header.rawBytes);
   const tableBytes = header.runs * RUN_BYTES;
-  return { runs: header.runs, table: raw.subarray(0, tableBytes), text: raw.subarray(tableBytes), lines: header.lines };
+  const { runs, lines } = header;
+  return { raw, runs, table: raw.subarray(0, tableBytes), text: raw.subarray(tableBytes), lines };
 }
 
 async function unpack(body: Buffer, rawBytes: number): Promise<Buffer> {
   const raw = await new Promise<Buffer | undefined>((resolve) => {
-    zstdDecompress(body, { maxOutputLength: Math.max(rawBytes, 1) }, (error, result) =>
-      resolve(error ? undefined : result),
-    );
+    // The output in one chunk that fits, instead of in many that are put together.
+    const options = { maxOutputLength: Math.max(rawBytes, 1), chunkSize: Math.max(rawBytes + 1, 64) };
+    zstdDecompress(body, options, (error, result) => resolve(error ? undefined : result));
   });
   if (raw?.length !== rawBytes) throw logFaults.logDamaged("A packed chunk of lines");
   return raw;

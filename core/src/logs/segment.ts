@@ -145,8 +145,11 @@ export class Segment {
     return (this.starts[index + 1] ?? this.end) - (this.starts[index] as number);
   }
 
-  /** Reads a frame, and small ones that follow it in the same read (not from packed files, where there are none). */
-  async read(index: number): Promise<Promise<Frame>[]> {
+  /**
+   * Reads a frame, and small ones that follow it in the same read (not from packed files, where there are none).
+   * `memory` gives room to read into; who does not give it may keep the frames.
+   */
+  async read(index: number, memory?: (bytes: number) => Buffer): Promise<Promise<Frame>[]> {
     const start = this.starts[index] as number;
     let after = index + 1;
     while (
@@ -158,7 +161,7 @@ export class Segment {
     }
     const starts = this.starts.slice(index, after);
     const end = this.starts[after] ?? this.end;
-    const block = await this.#whileHeld(() => readAt(this.fd, start, end - start));
+    const block = await this.#whileHeld(() => readAt(this.fd, start, end - start, memory?.(end - start)));
     return starts.map((at) => readFrame(block, at - start));
   }
 
