@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Renders } from "../interfaces/properties.ts";
 import type { Duration, Json } from "../interfaces/values.ts";
-import { duration, isEntry, isPlugin } from "../plugins/define.ts";
+import { duration, isEntry, isPlugin, partName, renders } from "../plugins/define.ts";
 
 type EntryOf<P extends Point> = Entry<P> | PlainEntry;
 
@@ -56,17 +56,24 @@ export function defineConfig(config: Config): Config {
   return config;
 }
 
-const entry = z.custom<Entry | PlainEntry>(isEntry, "expected an entry such as shell({ … }) or { kind, options }");
-const name = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^[^\u0000-\u001f\u007f]*$/, "expected no control characters");
+const entry = z
+  .custom<Entry | PlainEntry>(isEntry, {
+    error: ({ input }) =>
+      typeof input === "function" && "definition" in input
+        ? "this is the function itself; call it, with its options: shell({ … })"
+        : "expected an entry such as shell({ … }) or { kind, options }",
+  })
+  .superRefine((value, ctx) => {
+    const { kind: _, options, ...others } = value as PlainEntry;
+    for (const key of Object.keys(others)) ctx.addIssue({ code: "custom", path: [key], message: "is not known here" });
+    if (options === undefined || (typeof options === "object" && options !== null && !Array.isArray(options))) return;
+    ctx.addIssue({ code: "custom", path: ["options"], message: "expected an object of options" });
+  });
 
 /** The shape of a configuration, before its entries are looked at. */
 export const configSchema = z.strictObject({
   title: z.string().max(200).optional(),
-  name: name.optional(),
+  name: partName.optional(),
   plugins: z.array(z.custom<Plugin>(isPlugin, "expected what definePlugin returned")).optional(),
   database: entry,
   logStore: entry.optional(),
@@ -79,10 +86,12 @@ export const configSchema = z.strictObject({
   builders: z
     .array(
       z.strictObject({
-        name,
+        name: partName,
         workers: z.array(z.string()).min(1, "expected at least one worker"),
         steps: z.array(entry),
-        env: z.record(z.string(), z.unknown()).optional(),
+        env: z
+          .record(z.string().regex(/^[^=\u0000]+$/, "expected the name of a variable"), renders(z.string().nullable()))
+          .optional(),
         properties: z.record(z.string(), z.json()).optional(),
         tags: z.array(z.string().max(100)).optional(),
         project: z.string().max(200).optional(),

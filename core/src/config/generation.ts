@@ -1,12 +1,14 @@
-import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
-import type { BuildStep, StepFlags } from "../interfaces/build-step.ts";
-import type { CreateContext, Entry, PartDefinition, Parts, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
-import { isRenderable } from "../interfaces/properties.ts";
+import type { BuildStep } from "../interfaces/build-step.ts";
+import type { CreateContext, Parts, Plugin, Point } from "../interfaces/plugin.ts";
+import type { Scheduler } from "../interfaces/scheduler.ts";
 import type { Json } from "../interfaces/values.ts";
-import { definitionOf, kindOf, pluginOf, STEP_FLAG_NAMES, shortKind, stepFlags } from "../plugins/define.ts";
 import type { Registry } from "../plugins/registry.ts";
-import { type CheckedConfig, configSchema } from "./config.ts";
+import type { CheckedConfig } from "./config.ts";
+import { type Draft, readShape } from "./draft.ts";
+import { attempt, type Fault, type Report } from "./faults.ts";
+import { type Flags, loadPlugins, type MadePart, makeParts, nameOf } from "./parts.ts";
+import { showConfig } from "./shown.ts";
 
 export interface Part<P extends Point> {
   name: string;
@@ -20,7 +22,7 @@ export interface ConfiguredStep {
   kind: string;
   plugin: Plugin;
   step: BuildStep;
-  flags: Omit<StepFlags, "maxTime"> & { maxTime?: number };
+  flags: Flags;
 }
 
 export interface ConfiguredBuilder {
@@ -54,35 +56,6 @@ export interface Generation {
   builders: Map<string, ConfiguredBuilder>;
 }
 
-interface Fault {
-  path: string;
-  message: string;
-  code?: string;
-}
-
-type AnyEntry = Entry | PlainEntry;
-
-/** Every entry of a configuration, with its path and the point it stands at. */
-function* entriesOf(config: CheckedConfig): Generator<{ path: string; point: Point; entry: AnyEntry }> {
-  yield { path: "database", point: "database", entry: config.database };
-  if (config.logStore) yield { path: "logStore", point: "logStore", entry: config.logStore };
-  const lists = [
-    ["secrets", "secrets", config.secrets],
-    ["services", "service", config.services],
-    ["workers", "worker", config.workers],
-    ["sources", "source", config.sources],
-    ["schedulers", "scheduler", config.schedulers],
-    ["listeners", "listener", config.listeners],
-  ] as const;
-  for (const [key, point, entries] of lists) {
-    for (const [i, entry] of (entries ?? []).entries()) yield { path: `${key}[${i}]`, point, entry };
-  }
-  for (const [i, builder] of (config.builders ?? []).entries()) {
-    for (const [j, entry] of builder.steps.entries())
-      yield { path: `builders[${i}].steps[${j}]`, point: "step", entry };
-  }
-}
-
 /**
  * Checks a configuration as a whole and makes its parts. Nothing is started. All faults come
  * together in one `BELFRY_CONFIG_INVALID`, each with its path.
@@ -92,77 +65,68 @@ export function makeGeneration(
   registry: Registry,
   context: (plugin: Plugin, name: string) => CreateContext,
 ): Generation {
-  const shape = configSchema.safeParse(value);
-  if (!shape.success) {
-    throw faults.configInvalid(
-      shape.error.issues.map((issue) => ({ path: pathOf(issue.path), message: issue.message })),
+  const found: Fault[] = [];
+  const report: Report = (path, message, code) => found.push({ path, message, ...(code ? { code } : {}) });
+  const { draft, checked } = readShape(value, report);
+  const refused = loadPlugins(draft, registry, report);
+  const parts = makeParts(draft, registry, refused, context, report);
+  checkNames(draft, parts, report);
+  if (found.length > 0 || !checked) throw faults.configInvalid(found);
+  return assemble(checked, parts);
+}
+
+function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: Report): void {
+  for (const key of ["workers", "sources", "schedulers", "listeners"] as const) {
+    unique(
+      key,
+      (draft[key] ?? []).map((entry) => entry && nameOf(entry)),
+      report,
     );
   }
-  const config = shape.data;
-  const found: Fault[] = [];
-  const fault = (path: string, message: string, code?: string) =>
-    found.push({ path, message, ...(code ? { code } : {}) });
-
-  for (const plugin of config.plugins ?? []) attempt(fault, "plugins", () => registry.load(plugin));
-  for (const { path, entry } of entriesOf(config)) {
-    const definition = definitionOf(entry);
-    const plugin = definition && pluginOf(definition);
-    if (plugin) attempt(fault, path, () => registry.load(plugin));
-    else if (definition)
-      fault(
-        path,
-        `the part "${definition.kind}" belongs to no plugin: list it in the parts of a definePlugin`,
-        "BELFRY_PLUGIN_REFUSED",
-      );
-  }
-
-  const parts = new Map<
-    string,
-    { name: string; kind: string; plugin: Plugin; part: unknown; flags: ConfiguredStep["flags"] }
-  >();
-  for (const { path, point, entry } of entriesOf(config)) {
-    const own = definitionOf(entry);
-    if (own && !pluginOf(own)) continue;
-    const known = own ? { definition: own, plugin: pluginOf(own) as Plugin } : registry.find(entry.kind);
-    if (!known) {
-      const near = registry.kinds(point).join(", ");
-      fault(
-        `${path}.kind`,
-        `there is no ${point} of kind "${entry.kind}"${near ? `; there are: ${near}` : "; add its plugin to `plugins`"}`,
-      );
-      continue;
+  const builderNames = (draft.builders ?? []).map((builder) => builder?.name);
+  unique("builders", builderNames, report);
+  // An entry that is not right, and was reported, may be the one that is missed.
+  const workerNames = (draft.workers ?? []).map((entry) => entry && nameOf(entry));
+  const missing = (names: readonly (string | undefined)[], name: string) =>
+    !names.includes(undefined) && !names.includes(name);
+  for (const [i, builder] of (draft.builders ?? []).entries()) {
+    for (const [j, name] of (builder?.workers ?? []).entries()) {
+      if (name !== undefined && missing(workerNames, name)) {
+        report(`builders[${i}].workers[${j}]`, `there is no worker named "${name}"`);
+      }
     }
-    if (known.definition.point !== point) {
-      fault(
-        path,
-        `"${shortKind(kindOf(known.definition))}" is a ${known.definition.point}; a ${point} is expected here`,
-      );
-      continue;
-    }
-    const made = makePart(path, point, entry, known.definition, known.plugin, fault, context);
-    if (made) parts.set(path, made);
   }
+  for (const i of (draft.schedulers ?? []).keys()) {
+    const path = `schedulers[${i}]`;
+    const scheduler = parts.get(path)?.part as Scheduler | undefined;
+    if (!scheduler) continue;
+    attempt(report, path, () => {
+      for (const name of scheduler.builders) {
+        if (missing(builderNames, name)) report(path, `there is no builder named "${name}"`);
+      }
+    });
+  }
+}
 
-  const list = <P extends Point>(key: string, count: number): Part<P>[] =>
-    Array.from({ length: count }, (_, i) => parts.get(`${key}[${i}]`))
-      .filter((part) => part !== undefined)
-      .map(({ name, kind, plugin, part }) => ({ name, kind, plugin, part: part as Parts[P] }));
-  const workers = list<"worker">("workers", config.workers?.length ?? 0);
-  const sources = list<"source">("sources", config.sources?.length ?? 0);
-  const schedulers = list<"scheduler">("schedulers", config.schedulers?.length ?? 0);
-  const listeners = list<"listener">("listeners", config.listeners?.length ?? 0);
-  for (const [key, entries] of Object.entries({ workers, sources, schedulers, listeners })) unique(key, entries, fault);
-  unique("builders", config.builders ?? [], fault);
+function unique(key: string, names: readonly (string | undefined)[], report: Report): void {
+  for (const [i, name] of names.entries()) {
+    const first = names.indexOf(name);
+    if (name === undefined || first === i) continue;
+    report(`${key}[${i}].name`, `"${name}" is the name of ${key}[${first}] too; give each a name of its own`);
+  }
+}
 
+/** Puts together what was checked. */
+function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): Generation {
+  const single = <P extends Point>(path: string): Part<P> => {
+    const { name, kind, plugin, part } = parts.get(path) as MadePart;
+    return { name, kind, plugin, part: part as Parts[P] };
+  };
+  const list = <P extends Point>(key: string, entries: readonly unknown[] | undefined): Part<P>[] =>
+    (entries ?? []).map((_, i) => single<P>(`${key}[${i}]`));
   const builders = new Map<string, ConfiguredBuilder>();
-  const workerNames = new Set(workers.map((worker) => worker.name));
   for (const [i, builder] of (config.builders ?? []).entries()) {
-    for (const [j, worker] of builder.workers.entries()) {
-      if (!workerNames.has(worker)) fault(`builders[${i}].workers[${j}]`, `there is no worker named "${worker}"`);
-    }
-    const steps = builder.steps
-      .map((_, j) => parts.get(`builders[${i}].steps[${j}]`))
-      .filter((part) => part !== undefined);
+    const steps = builder.steps.map((_, j) => parts.get(`builders[${i}].steps[${j}]`) as MadePart);
     builders.set(builder.name, {
       name: builder.name,
       workers: builder.workers,
@@ -181,14 +145,6 @@ export function makeGeneration(
       maxTime: builder.maxTime,
     });
   }
-  for (const [i, { part }] of schedulers.entries()) {
-    for (const name of part.builders) {
-      if (!builders.has(name)) fault(`schedulers[${i}]`, `there is no builder named "${name}"`);
-    }
-  }
-  if (found.length > 0) throw faults.configInvalid(found);
-
-  const single = <P extends Point>(path: string) => parts.get(path) as unknown as Part<P>;
   return {
     title: config.title ?? "Belfry",
     masterName: config.name ?? "main",
@@ -197,103 +153,12 @@ export function makeGeneration(
     shown: showConfig(config),
     database: single<"database">("database"),
     logStore: config.logStore && single<"logStore">("logStore"),
-    secrets: list<"secrets">("secrets", config.secrets?.length ?? 0),
-    services: list<"service">("services", config.services?.length ?? 0),
-    workers,
-    sources,
-    schedulers,
-    listeners,
+    secrets: list<"secrets">("secrets", config.secrets),
+    services: list<"service">("services", config.services),
+    workers: list<"worker">("workers", config.workers),
+    sources: list<"source">("sources", config.sources),
+    schedulers: list<"scheduler">("schedulers", config.schedulers),
+    listeners: list<"listener">("listeners", config.listeners),
     builders,
   };
-}
-
-function makePart(
-  path: string,
-  point: Point,
-  entry: AnyEntry,
-  definition: PartDefinition,
-  plugin: Plugin,
-  fault: (path: string, message: string, code?: string) => void,
-  context: (plugin: Plugin, name: string) => CreateContext,
-) {
-  const { own, common } = splitOptions(point, entry.options ?? {});
-  const flags = stepFlags.safeParse(common);
-  const options = definition.options.safeParse(own);
-  for (const checked of [flags, options]) {
-    if (!checked.success) {
-      for (const issue of checked.error.issues) fault(pathOf([path, "options", ...issue.path]), issue.message);
-    }
-  }
-  if (!flags.success || !options.success) return undefined;
-  const kind = kindOf(definition);
-  const name = flags.data.name ?? kind.slice(kind.lastIndexOf("/") + 1);
-  let made: { part: unknown } | undefined;
-  attempt(fault, path, () => {
-    made = { part: definition.create(options.data, context(plugin, name)) };
-  });
-  return made && { name, kind, plugin, part: made.part, flags: flags.data };
-}
-
-/** Takes the options that core handles for every step, and the name of other entries, from a part's own. */
-function splitOptions(point: Point, options: Record<string, unknown>) {
-  const names =
-    point === "step" ? STEP_FLAG_NAMES : ["source", "scheduler", "listener", "worker"].includes(point) ? ["name"] : [];
-  const own: Record<string, unknown> = {};
-  const common: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(options)) (names.includes(key) ? common : own)[key] = value;
-  return { own, common };
-}
-
-function attempt(fault: (path: string, message: string, code?: string) => void, path: string, act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    if (BelfryError.is(error))
-      fault(
-        path,
-        error.details.length > 0
-          ? error.details.map((d) => `${d.path}: ${d.message}`).join("; ")
-          : `${error.what} ${error.why}`,
-        error.code,
-      );
-    else fault(path, messageOf(error));
-  }
-}
-
-function unique(
-  key: string,
-  entries: readonly { name: string }[],
-  fault: (path: string, message: string) => void,
-): void {
-  const seen = new Map<string, number>();
-  for (const [i, { name }] of entries.entries()) {
-    const first = seen.get(name);
-    if (first !== undefined)
-      fault(`${key}[${i}].name`, `"${name}" is the name of ${key}[${first}] too; give each a name of its own`);
-    else seen.set(name, i);
-  }
-}
-
-function pathOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === "number") return `${text}[${key}]`;
-    return text === "" ? String(key) : `${text}.${String(key)}`;
-  }, "");
-}
-
-/** A configuration as text: functions by their source, so that a change in them shows; passwords left out. */
-export function showConfig(config: unknown): string {
-  return JSON.stringify(config, (key, value: unknown) => {
-    if (typeof value === "string" && /password|passphrase|secret|token|api_?key/i.test(key)) return "****";
-    if (typeof value === "string") return value.replace(/(\w:\/\/)[^/@\s]+@/g, "$1****@");
-    if (typeof value === "function") return { $function: value.toString() };
-    if (value instanceof RegExp) return { $pattern: String(value) };
-    if (isRenderable(value)) return value.toJSON();
-    if (isPluginValue(value)) return { $plugin: value.name, version: value.version };
-    return value;
-  });
-}
-
-function isPluginValue(value: unknown): value is Plugin {
-  return typeof value === "object" && value !== null && (value as Plugin).belfryPlugin === 1;
 }

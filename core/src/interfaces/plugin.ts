@@ -69,8 +69,16 @@ export interface PlainEntry {
   options?: Record<string, unknown>;
 }
 
+/** A part's own options and those that core handles. What has none of its own is typed as holding nothing at all. */
+type OptionsOf<S extends z.ZodType, Extra> =
+  z.input<S> extends Record<string, never>
+    ? unknown extends Extra
+      ? Record<string, never>
+      : Extra
+    : z.input<S> & Extra;
+
 type Args<S extends z.ZodType, Extra> =
-  Record<string, never> extends z.input<S> & Extra ? [options?: z.input<S> & Extra] : [options: z.input<S> & Extra];
+  Record<string, never> extends OptionsOf<S, Extra> ? [options?: OptionsOf<S, Extra>] : [options: OptionsOf<S, Extra>];
 
 /** The typed function of a part, which carries the definition it was made from. */
 export type PartFunction<P extends Point, S extends z.ZodType> = {

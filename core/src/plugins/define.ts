@@ -112,9 +112,16 @@ export const duration = z
     return Number(amount) * (UNITS[unit ?? "ms"] ?? 1);
   });
 
+/** A schema for what builders, workers and other parts are called. */
+export const partName = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\u0000-\u001f\u007f]*$/, "expected no control characters");
+
 /** The options that every step has besides its own. */
 export const stepFlags = z.object({
-  name: z.string().min(1).max(200).optional(),
+  name: partName.optional(),
   haltOnFailure: z.boolean().optional(),
   flunkOnFailure: z.boolean().optional(),
   flunkOnWarnings: z.boolean().optional(),

@@ -50,7 +50,7 @@ test("tells all faults at once, each with its path", async () => {
     "builders[0].steps[0].options.command",
     "builders[0].steps[1].kind",
     "builders[1].name",
-    "builders[1].steps[0].options",
+    "builders[1].steps[0].options.tiemout",
   ]) {
     assert.ok(paths.includes(path), `${path} among ${paths.join(", ")}`);
   }
@@ -70,7 +70,7 @@ const SHAPES: [string, string, string][] = [
   [
     "a key that nobody knows",
     'import { sqlite } from "@belfry/sqlite";\nexport default { database: sqlite(), bilders: [] };',
-    "configuration",
+    "bilders",
   ],
   ["a database that is missing", "export default {};", "database"],
   [

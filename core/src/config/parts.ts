@@ -1,0 +1,125 @@
+import type { StepFlags } from "../interfaces/build-step.ts";
+import type { CreateContext, PartDefinition, Plugin, Point } from "../interfaces/plugin.ts";
+import { definitionOf, kindOf, pluginOf, STEP_FLAG_NAMES, shortKind, stepFlags } from "../plugins/define.ts";
+import type { Registry } from "../plugins/registry.ts";
+import { type AnyEntry, type Draft, entriesOf } from "./draft.ts";
+import { attempt, type Report, reportIssues } from "./faults.ts";
+
+export type Flags = Omit<StepFlags, "maxTime"> & { maxTime?: number };
+
+/** A part that was made from an entry. */
+export interface MadePart {
+  name: string;
+  kind: string;
+  plugin: Plugin;
+  part: unknown;
+  flags: Flags;
+}
+
+interface Known {
+  definition: PartDefinition;
+  plugin: Plugin;
+}
+
+type MakeContext = (plugin: Plugin, name: string) => CreateContext;
+
+/** Loads the plugins of a configuration. Gives those that cannot be used. */
+export function loadPlugins(draft: Draft, registry: Registry, report: Report): Set<Plugin> {
+  const refused = new Set<Plugin>();
+  const load = (path: string, plugin: Plugin) => {
+    if (!attempt(report, path, () => registry.load(plugin))) refused.add(plugin);
+  };
+  for (const [i, plugin] of (draft.plugins ?? []).entries()) if (plugin) load(`plugins[${i}]`, plugin);
+  for (const { path, entry } of entriesOf(draft)) {
+    const definition = definitionOf(entry);
+    const plugin = definition && pluginOf(definition);
+    if (plugin) load(path, plugin);
+    else if (definition) {
+      const why = `the part "${definition.kind}" belongs to no plugin: list it in the parts of a definePlugin`;
+      report(path, why, "BELFRY_PLUGIN_REFUSED");
+    }
+  }
+  return refused;
+}
+
+/** Makes the part of every entry that is right, by the entry's path. */
+export function makeParts(
+  draft: Draft,
+  registry: Registry,
+  refused: ReadonlySet<Plugin>,
+  context: MakeContext,
+  report: Report,
+): Map<string, MadePart> {
+  const parts = new Map<string, MadePart>();
+  for (const { path, point, entry } of entriesOf(draft)) {
+    const known = findPart(path, point, entry, registry, report);
+    if (!known || refused.has(known.plugin)) continue;
+    const made = makePart(path, point, entry, known, context, report);
+    if (made) parts.set(path, made);
+  }
+  return parts;
+}
+
+function findPart(path: string, point: Point, entry: AnyEntry, registry: Registry, report: Report): Known | undefined {
+  const own = definitionOf(entry);
+  const plugin = own && pluginOf(own);
+  if (own && !plugin) return undefined;
+  const known = own && plugin ? { definition: own, plugin } : registry.find(entry.kind);
+  if (!known) {
+    const near = registry.kinds(point).join(", ");
+    const hint = near === "" ? "add its plugin to `plugins`" : `there are: ${near}`;
+    report(`${path}.kind`, `there is no ${point} of kind "${entry.kind}"; ${hint}`);
+    return undefined;
+  }
+  if (known.definition.point === point) return known;
+  const kind = shortKind(kindOf(known.definition));
+  report(path, `"${kind}" is a ${known.definition.point}; a ${point} is expected here`);
+  return undefined;
+}
+
+function makePart(
+  path: string,
+  point: Point,
+  entry: AnyEntry,
+  { definition, plugin }: Known,
+  context: MakeContext,
+  report: Report,
+): MadePart | undefined {
+  const { own, common } = splitOptions(point, entry.options ?? {});
+  const flags = stepFlags.safeParse(common);
+  const options = definition.options.safeParse(own);
+  for (const { error } of [flags, options]) if (error) reportIssues(error.issues, [path, "options"], report);
+  if (!flags.success || !options.success) return undefined;
+  const kind = kindOf(definition);
+  const name = flags.data.name ?? defaultName(kind);
+  let part: unknown;
+  if (!attempt(report, path, () => (part = definition.create(options.data, context(plugin, name))))) return undefined;
+  if (typeof part === "object" && part !== null && !("then" in part)) {
+    return { name, kind, plugin, part, flags: flags.data };
+  }
+  report(path, `the create of "${shortKind(kind)}" has to return the part, at once`, "BELFRY_PLUGIN_REFUSED");
+  return undefined;
+}
+
+/** What an entry will be called, also if it is not right. */
+export function nameOf(entry: AnyEntry): string {
+  const name = entry.options?.["name"];
+  if (typeof name === "string") return name;
+  const definition = definitionOf(entry);
+  if (definition) return defaultName(kindOf(definition));
+  return entry.kind.includes("/") ? defaultName(entry.kind) : entry.kind.slice(entry.kind.indexOf(".") + 1);
+}
+
+function defaultName(kind: string): string {
+  return kind.slice(kind.lastIndexOf("/") + 1);
+}
+
+/** Takes the options that core handles for every step, and the name of other entries, from a part's own. */
+function splitOptions(point: Point, options: Readonly<Record<string, unknown>>) {
+  const named = ["source", "scheduler", "listener", "worker"].includes(point) ? ["name"] : [];
+  const names = point === "step" ? STEP_FLAG_NAMES : named;
+  const own: Record<string, unknown> = {};
+  const common: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) (names.includes(key) ? common : own)[key] = value;
+  return { own, common };
+}
