@@ -28,6 +28,7 @@ const SAMPLES: Samples = {
   pluginRefused: ["one", "It is there twice."],
   databaseNewer: [["0009-more"]],
   databaseForeign: [],
+  databaseInUse: [17],
   masterRunning: ["main", "process 1 on here"],
   masterNotRunning: ["master.sock"],
   socketForbidden: ["master.sock"],

@@ -8,6 +8,8 @@ export type Positional = (string | string[] | undefined)[];
 export interface CliCommand {
   readonly name: string;
   readonly summary: string;
+  /** The exit code of a refusal that says nothing about its kind. Default: 4, the master refused. */
+  readonly refusal?: number;
   /** Adds its arguments and options. */
   define(command: Command): void;
   /** Resolves with the exit code. A BelfryError is printed, and its code becomes the exit code. */

@@ -30,14 +30,13 @@ const CODES: Record<string, number> = {
   BELFRY_CONFIG_UNREADABLE: EXIT.unusable,
   BELFRY_CONFIG_INVALID: EXIT.unusable,
   BELFRY_PLUGIN_REFUSED: EXIT.unusable,
-  BELFRY_DATABASE_NEWER: EXIT.unusable,
-  BELFRY_DATABASE_FOREIGN: EXIT.unusable,
+  BELFRY_DATABASE_IN_USE: EXIT.refused,
   BELFRY_SOCKET_PATH: EXIT.unusable,
   BELFRY_STATE_FOLDER: EXIT.unusable,
 };
 
-/** The exit code that says what kind of failure this was. */
-export function exitCodeOf(error: unknown): number {
+/** The exit code that says what kind of failure this was; `refusal` is that of codes that say nothing about it. */
+export function exitCodeOf(error: unknown, refusal: number = EXIT.refused): number {
   if (!BelfryError.is(error)) return EXIT.internal;
-  return CODES[error.code] ?? EXIT.refused;
+  return CODES[error.code] ?? refusal;
 }

@@ -17,8 +17,9 @@ export async function main(argv: string[]): Promise<void> {
   let code: number;
   try {
     code = await run(argv, out, err, gone);
-  } catch (error) {
-    code = exitCodeOf(error);
+  } catch (thrown) {
+    const { error, refusal } = thrown instanceof Refused ? thrown : { error: thrown };
+    code = exitCodeOf(error, refusal);
     if (argv.includes("--json")) out.line(JSON.stringify(failureJson(error)));
     else err.line(failureText(error, err.paint));
   }
@@ -44,7 +45,7 @@ async function run(argv: string[], out: Output, err: Output, gone: AbortControll
       try {
         code = await cli.run(session, positional, options);
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (!signal.aborted) throw new Refused(error, cli.refusal);
         code = interruption.signal.aborted ? EXIT.interrupted : EXIT.fine;
       } finally {
         session.close();
@@ -103,6 +104,17 @@ function makeProgram(out: Output, err: Output): Command {
 
 function inherit(command: Command, program: Command): Command {
   return command.copyInheritedSettings(program).helpOption("-h, --help", "show help");
+}
+
+/** A command's failure, with what it counts as. */
+class Refused {
+  readonly error: unknown;
+  readonly refusal: number | undefined;
+
+  constructor(error: unknown, refusal: number | undefined) {
+    this.error = error;
+    this.refusal = refusal;
+  }
 }
 
 /** The first argument that is no option and no option's value: the command. */

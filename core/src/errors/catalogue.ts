@@ -55,6 +55,12 @@ export const faults = {
       why: `It has migrations that this version does not know: ${unknown.join(", ")}.`,
       fix: "Run the newer version again, or restore a backup from before the upgrade.",
     }),
+  databaseInUse: (process: number) =>
+    new BelfryError("BELFRY_DATABASE_IN_USE", {
+      what: "The database is in use.",
+      why: `A master runs here, process ${process}; while it does, nobody else touches its database.`,
+      fix: "Stop it with `belfry stop`, run this again, and start it again.",
+    }),
   databaseForeign: () =>
     new BelfryError("BELFRY_DATABASE_FOREIGN", {
       what: "This database has tables, but not Belfry's.",

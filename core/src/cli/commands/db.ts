@@ -13,6 +13,7 @@ import type { Session } from "../session.ts";
 /** `belfry db upgrade|check`: the database itself, while no master uses it. */
 const db: CliCommand = {
   name: "db",
+  refusal: EXIT.unusable,
   summary: "upgrade or check the database, while no master runs",
   define: (command) => {
     command.argument("<action>", "upgrade or check");
@@ -23,8 +24,7 @@ const db: CliCommand = {
     const { Master } = await import("../../master.ts");
     const { generation } = new Master(value, { folder, stateFolder: session.stateFolder });
     const holder = await lockHolder(session.stateFolder);
-    if (holder !== undefined)
-      throw faults.masterRunning(generation.masterName, `process ${holder}, and it uses the database`);
+    if (holder !== undefined) throw faults.databaseInUse(holder);
     const unlock = await lockState(session.stateFolder, generation.masterName);
     try {
       const connection = await generation.database.part.open({

@@ -7,8 +7,7 @@ import type { Json } from "../../interfaces/values.ts";
 import type { Master } from "../../master.ts";
 import { version } from "../../version.ts";
 import type { CliCommand } from "../cli-command.ts";
-import { EXIT, exitCodeOf } from "../exit-code.ts";
-import { failureJson, failureText } from "../failure-report.ts";
+import { EXIT } from "../exit-code.ts";
 import { askFacts, type FindFacts } from "../live/build-facts.ts";
 import { EventLines } from "../live/event-lines.ts";
 import { type Ask, follow } from "../live/follow.ts";
@@ -35,6 +34,7 @@ interface StartOptions {
 /** `belfry start`: runs the master in the foreground. */
 const start: CliCommand = {
   name: "start",
+  refusal: EXIT.unusable,
   summary: "run the master in the foreground; Ctrl-C stops it",
   define: (command) => {
     command
@@ -45,15 +45,7 @@ const start: CliCommand = {
   async run(session, _positional, options) {
     const wish = new StopWish();
     wish.listen(() => process.exit(EXIT.interrupted));
-    const run = new MasterRun(session, options as unknown as StartOptions, wish);
-    try {
-      return await run.carryOut();
-    } catch (error) {
-      const code = exitCodeOf(error);
-      if (session.json) session.out.line(JSON.stringify(failureJson(error)));
-      else session.err.line(failureText(error, session.err.paint));
-      return code === EXIT.refused ? EXIT.unusable : code;
-    }
+    return new MasterRun(session, options as unknown as StartOptions, wish).carryOut();
   },
 };
 
