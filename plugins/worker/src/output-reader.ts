@@ -1,44 +1,14 @@
 import { readSync } from "node:fs";
 import { Socket } from "node:net";
+import { giveLarge, LARGE_BYTES, SMALL_BYTES, takeLarge } from "./read-memory.ts";
 
-/** As much as a pipe holds. */
-const PIPE_BYTES = 64 * 1024;
-/** Most outputs are short, and memory by the quarter megabyte makes the garbage collector busy. */
-const FIRST_BYTES = 2 * 1024;
-const SLAB_BYTES = 4 * PIPE_BYTES;
 /** Milliseconds between two looks at a pipe that somebody keeps open although the command's processes have ended. */
 const IDLE_CHECK = 100;
 
-/** Memory for reads, cut off piece by piece; a piece belongs to whoever takes it. */
-class Slab {
-  #memory = Buffer.allocUnsafe(FIRST_BYTES);
-  #offset = 0;
-  #full = false;
-
-  /** Room for one read. */
-  room(): Buffer {
-    // What is left of a slab is used as long as it is worth a read.
-    if (this.#full || this.#memory.length - this.#offset < this.#memory.length / 16) {
-      this.#memory = this.#full ? Buffer.allocUnsafeSlow(SLAB_BYTES) : Buffer.allocUnsafe(this.#memory.length);
-      this.#offset = 0;
-      this.#full = false;
-    }
-    return this.#memory.subarray(this.#offset, this.#offset + PIPE_BYTES);
-  }
-
-  /** What the read put into the room. */
-  piece(size: number): Buffer {
-    const piece = this.#memory.subarray(this.#offset, this.#offset + size);
-    this.#offset += size;
-    this.#full = this.#offset === this.#memory.length;
-    return piece;
-  }
-}
-
-/** For reads that are over before anybody else can begin one. */
-const common = new Slab();
-
-/** Gets each piece of output; a promise makes the reader wait, and with it the command. Must not throw or reject. */
+/**
+ * Gets each piece of output, which is only lent: it is written over afterwards. A promise makes the reader wait,
+ * and with it the command. Must not throw or reject.
+ */
 export type Take = (data: Uint8Array) => Promise<void> | undefined;
 
 /**
@@ -61,6 +31,9 @@ export class OutputReader {
   #socket: Socket | undefined;
   #idle: NodeJS.Timeout | undefined;
   #active = false;
+  /** What the socket reads into: large as long as much comes. */
+  #memory: Buffer | undefined;
+  #small: Buffer | undefined;
 
   /** `done` is called once, when `ended` has become true. */
   constructor(file: number, take: Take, done: () => void) {
@@ -77,12 +50,11 @@ export class OutputReader {
   /** Watches the pipe from now on. */
   attach(): void {
     if (this.#socket || this.busy || this.ended) return;
-    const slab = new Slab();
     const socket = new Socket({
       fd: this.#file,
       readable: true,
       writable: false,
-      onread: { buffer: () => slab.room(), callback: (size) => this.#arrived(slab.piece(size)) },
+      onread: { buffer: () => this.#room(), callback: (size, memory) => this.#arrived(size, memory) },
     });
     this.#socket = socket;
     socket.once("end", () => {
@@ -107,10 +79,26 @@ export class OutputReader {
     else this.#end();
   }
 
-  #arrived(piece: Buffer): boolean {
+  /** Asked for before the first read, and after each. While a piece is lent nothing is read. */
+  #room(): Buffer {
+    this.#memory ??= this.#small ??= Buffer.allocUnsafe(SMALL_BYTES);
+    return this.#memory;
+  }
+
+  #giveBack(): void {
+    if (this.#memory?.length === LARGE_BYTES) giveLarge(this.#memory);
+    this.#memory = undefined;
+  }
+
+  #arrived(size: number, memory: Uint8Array): boolean {
     this.#active = true;
-    const taking = this.#take(piece);
-    if (taking === undefined) return true;
+    const taking = this.#take(memory.subarray(0, size));
+    // The next read may be large even if this piece is lent still: that is in the small memory, then.
+    if (size === SMALL_BYTES && this.#memory === this.#small) this.#memory = takeLarge();
+    if (taking === undefined) {
+      if (size < SMALL_BYTES) this.#giveBack();
+      return true;
+    }
     this.busy = true;
     void taking.then(() => {
       this.busy = false;
@@ -126,30 +114,37 @@ export class OutputReader {
   }
 
   #readRest(): void {
+    const memory = takeLarge();
     for (;;) {
-      let size: number;
+      let size = 0;
+      let code: string | undefined;
       try {
-        size = readSync(this.#file, common.room());
+        size = readSync(this.#file, memory);
       } catch (error) {
-        // Empty, but somebody has it open: watch it for a while.
-        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return this.#end();
-        this.attach();
-        return this.#watchIdle();
+        code = (error as NodeJS.ErrnoException).code;
       }
       if (size === 0) {
-        this.clean = true;
+        giveLarge(memory);
+        if (code === "EAGAIN") {
+          // Empty, but somebody has it open: watch it for a while.
+          this.attach();
+          return this.#watchIdle();
+        }
+        this.clean = code === undefined;
         return this.#end();
       }
-      const taking = this.#take(common.piece(size));
+      const taking = this.#take(memory.subarray(0, size));
       if (taking !== undefined) {
         this.busy = true;
         void taking.then(() => {
           this.busy = false;
+          giveLarge(memory);
           // Abandoned meanwhile: the file's number may be another file's by now.
           if (!this.ended) this.#readRest();
         });
         return;
       }
+      if (this.ended) return giveLarge(memory);
     }
   }
 
@@ -166,6 +161,7 @@ export class OutputReader {
   #end(): void {
     if (this.ended) return;
     this.ended = true;
+    this.#giveBack();
     clearInterval(this.#idle);
     this.#done();
   }

@@ -102,7 +102,7 @@ export async function run(
 ): Promise<Ran> {
   const pieces = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   const full = typeof spec === "string" || Array.isArray(spec) ? { command: spec } : spec;
-  const result = await session.run(full, (channel, data) => void pieces[channel].push(data), {
+  const result = await session.run(full, (channel, data) => void pieces[channel].push(Buffer.from(data)), {
     signal,
     callId: `call-${++calls}`,
   });
