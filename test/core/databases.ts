@@ -28,7 +28,12 @@ async function folder() {
 }
 
 async function migrate(part: Database, folder: string): Promise<void> {
-  const connection = await part.open({ folder, signal: new AbortController().signal, note: () => undefined, readOnly: false });
+  const connection = await part.open({
+    folder,
+    signal: new AbortController().signal,
+    note: () => undefined,
+    readOnly: false,
+  });
   try {
     await new Store(connection, systemClock).migrate();
   } finally {
@@ -62,7 +67,12 @@ export const DATABASES: readonly { name: string; open(options?: TestDatabaseOpti
       const { path, remove } = await folder();
       const file = join(path, "test.sqlite");
       if (!empty) await copyFile(await template(), file);
-      return { name: "SQLite", entry: sqlite({ file, synchronous: "normal" }), folder: path, [Symbol.asyncDispose]: remove };
+      return {
+        name: "SQLite",
+        entry: sqlite({ file, synchronous: "normal" }),
+        folder: path,
+        [Symbol.asyncDispose]: remove,
+      };
     },
   },
   {

@@ -13,7 +13,7 @@ import { type JobEntry, jobPass } from "./job-loop.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { listenerPass } from "./listener-loop.ts";
 import { Loop, type LoopState } from "./loop.ts";
-import { masterLease, recoverBuilds, recoverOthers } from "./recovery.ts";
+import { isLost, masterLease, recoverBuilds, recoverOthers } from "./recovery.ts";
 import { Runner } from "./runner.ts";
 import { schedulerPass, wantsOf } from "./scheduler-loop.ts";
 import { findSecret } from "./secrets.ts";
@@ -271,6 +271,7 @@ export class Engine {
       "recovery",
       [],
       async () => {
+        await this.workers.reclaim((id) => isLost(store, id));
         const lease = await leases.hold("recovery");
         if (!lease) return { wakeAt: clock.now() + leases.ttl };
         const lost = await recoverOthers(store, logStore, masterId, leases.owner, leases.ttl, (message, err) =>

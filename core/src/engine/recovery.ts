@@ -74,6 +74,13 @@ async function sealLogs(
   }
 }
 
+/** True for a master that nobody has heard of for longer than its lease. */
+export async function isLost(store: Store, masterId: number): Promise<boolean> {
+  const master = await store.read.selectFrom("masters").select("name").where("id", "=", masterId).executeTakeFirst();
+  const state = master && (await leaseState(store, masterLease(master.name)));
+  return !state || state.left <= 0;
+}
+
 /** Looks for other masters whose time is over, takes their place, and ends their builds so that they are built again. */
 export async function recoverOthers(
   store: Store,

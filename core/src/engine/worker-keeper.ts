@@ -67,6 +67,23 @@ export class WorkerKeeper {
     for (const worker of this.#started) await this.#write(worker);
   }
 
+  /**
+   * Announces workers whose row says that another master has them which is lost. Masters of one
+   * configuration have workers of the same names; the last one to start has the rows.
+   */
+  async reclaim(lost: (masterId: number) => Promise<boolean>): Promise<void> {
+    const { store, masterId } = this.#deps;
+    const rows = await store.read
+      .selectFrom("workers")
+      .select(["name", "master_id"])
+      .where("master_id", "!=", masterId)
+      .execute();
+    for (const row of rows) {
+      const own = this.#started.find((worker) => worker.name === row.name);
+      if (own && (await lost(row.master_id))) await this.#write(own);
+    }
+  }
+
   /** From now on all workers count as gone, so that no master gives them another build. What they build goes on. */
   async withdraw(): Promise<void> {
     this.#withdrawn = true;

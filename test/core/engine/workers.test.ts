@@ -1,6 +1,6 @@
 import { force } from "@belfry/schedulers";
 import { rejects, step, type TestMaster, testMaster, until } from "@belfry/testkit";
-import { BelfryError, type StepContext } from "belfry";
+import { BelfryError } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { DATABASES } from "../databases.ts";
@@ -14,10 +14,6 @@ const config = (workers: readonly ScriptedWorker[], names: string[], steps = [go
   schedulers: [force({ name: "force", builders: ["b"] })],
   builders: [{ name: "b", workers: names, steps }],
 });
-const untilAborted = (ctx: StepContext) =>
-  new Promise<never>((_, reject) =>
-    ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason), { once: true }),
-  );
 const listed = async (kit: TestMaster) =>
   (await kit.call("workers.list")).items.map(
     ({ name, connected, slots }: { name: string; connected: boolean; slots: number }) => [name, connected, slots],
