@@ -32,7 +32,7 @@ async function small(world: World): Promise<void> {
     "package-lock.json": JSON.stringify(lock),
     "tsconfig.json": '{ "compilerOptions": { "noEmit": true, "types": [] }, "files": ["a.ts"] }',
     "a.ts": "export const a: number = 1;\n",
-    "test.js": 'if (process.argv[2] !== "test/core/") process.exit(9);\n',
+    "test.js": 'if (!process.argv[2].startsWith("test/core/")) process.exit(9);\n',
     ".gitignore": "node_modules\n.belfry/\n",
   };
   for (const [name, text] of Object.entries(files)) await writeFile(world.path(name), text);
