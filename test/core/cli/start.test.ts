@@ -255,18 +255,28 @@ test("a reader who does not read never holds up the master", async () => {
   assert.ok(out.length > 300_000, String(out.length));
 });
 
-test("a plugin's stray failures are written down, and the master goes on", async () => {
-  const stray = `defineService({ kind: "stray", options: z.object({}), create: () => ({ start: async () => { setTimeout(() => void Promise.reject(new Error("nobody caught me")), 50); }, stop: async () => {} }) })`;
-  await using world = await World.make(
-    configText({
-      head: `import { definePlugin, defineService, z } from "belfry";\nconst stray = ${stray};\ndefinePlugin({ name: "stray", parts: [stray] });`,
-      services: "stray()",
-    }),
-  );
+const service = (act: string) => ({
+  head: `import { definePlugin, defineService, z } from "belfry";
+    const stray = defineService({ kind: "stray", options: z.object({}), create: () => ({ start: async () => { setTimeout(() => { ${act} }, 50); }, stop: async () => {} }) });
+    definePlugin({ name: "stray", parts: [stray] });`,
+  services: "stray()",
+});
+
+test("a promise that a plugin lets fall is written down, and the master goes on", async () => {
+  await using world = await World.make(configText(service('void Promise.reject(new Error("nobody caught me"));')));
   const master = await world.start();
   await until(() => master.err.includes("nobody caught me"), "the warning");
   assert.is((await world.run("force", "good", "--wait")).code, 0);
   assert.is((await master.signal("SIGINT")).code, 0);
+});
+
+test("an error thrown where nobody can catch it stops the master in order, with 70", async () => {
+  await using world = await World.make(configText(service('throw new Error("out of the blue");')));
+  const { code, out, err } = await world.run("start");
+  assert.is(code, 70);
+  assert.match(err, /out of the blue/);
+  assert.match(out, /The master has stopped/);
+  assert.not(existsSync(world.path(".belfry/master.lock")));
 });
 
 test.run();

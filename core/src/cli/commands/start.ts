@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { Option } from "commander";
 import { internal } from "../../api/callers.ts";
 import { loadConfigFile } from "../../config/load.ts";
-import { BelfryError, messageOf } from "../../errors/belfry-error.ts";
+import { messageOf } from "../../errors/belfry-error.ts";
 import type { Json } from "../../interfaces/values.ts";
 import type { Master } from "../../master.ts";
 import { version } from "../../version.ts";
@@ -134,13 +134,18 @@ class MasterRun {
     } else if (stop.by !== "once") this.#say("Stopping …");
     await master.stop(stop.when);
     log.logger.info({ by: stop.by }, "the master has stopped");
-    const code =
-      stop.by === "once" ? stop.code : stop.by === "signal" && this.#options.once ? EXIT.interrupted : EXIT.fine;
+    const code = this.#codeOf(stop);
     this.#over.abort();
     this.#view?.end();
     if (this.#session.json) this.#session.out.line(JSON.stringify({ type: "stopped", by: stop.by, code }));
     else this.#session.out.line("The master has stopped.");
     return code;
+  }
+
+  #codeOf(stop: Stop): number {
+    if (stop.by === "once") return stop.code;
+    if (stop.by === "fault") return EXIT.internal;
+    return stop.by === "signal" && this.#options.once ? EXIT.interrupted : EXIT.fine;
   }
 
   #makeView(ask: Ask, master: Master): View {
@@ -204,8 +209,7 @@ class MasterRun {
     );
     process.on("uncaughtException", (err) => {
       logger.error({ err }, "an error was thrown where nobody could catch it; the master stops");
-      process.exitCode = EXIT.internal;
-      this.#wish.want({ by: "once", when: "now", code: BelfryError.is(err) ? EXIT.unusable : EXIT.internal });
+      this.#wish.want({ by: "fault", when: "now" });
     });
   }
 }

@@ -2,7 +2,9 @@
 export type Stop =
   | { by: "signal"; when: "now" }
   | { by: "call"; when: "now" | "after-builds" }
-  | { by: "once"; when: "now"; code: number };
+  | { by: "once"; when: "now"; code: number }
+  /** Something was thrown where nobody could catch it. */
+  | { by: "fault"; when: "now" };
 
 /** A second signal counts only after this time: `npm start` hands the terminal's Ctrl-C on, so that it arrives twice. */
 const ONE_KEYSTROKE = 300;
