@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** npm settings of the machine that an installation needs; what `npm test` itself was called with is left out. */
-const KEPT = /^npm_config_(registry|cache|userconfig|globalconfig|proxy|https?[-_]proxy|noproxy|cafile|offline)$/i;
+const KEPT =
+  /^npm_config_(registry|cache|userconfig|globalconfig|proxy|https?[-_]proxy|noproxy|ca|cafile|strict[-_]ssl|offline)$/i;
 
 /** The environment of a stranger's shell, with the Node that runs this test first. */
 export function strangersEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {

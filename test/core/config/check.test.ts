@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import git, { gitPoller } from "@belfry/git";
@@ -19,6 +20,8 @@ import {
 } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { configSchema } from "../../../core/src/config/config.ts";
+import { root } from "../../tools/packages.ts";
 
 const check = suite("the check of a configuration");
 
@@ -435,6 +438,23 @@ check("create gets checked options, its name and its folders, and nothing is sta
     [{ every: 7 }, "watch", folder],
   ]);
   assert.is(started, 0);
+});
+
+check("every key of a configuration is in core's README, and the other way round", async () => {
+  const text = await readFile(join(root, "core/README.md"), "utf8");
+  const section = text.split(/^## /m).find((part) => part.startsWith("What a configuration has\n")) ?? "";
+  const rows = section.split("\n").filter((line) => line.startsWith("| `"));
+  const documented = rows.flatMap((row) =>
+    [...(row.split(" | ")[0] ?? "").matchAll(/`([\w.]+)`/g)].map(([, key]) => key),
+  );
+  const keys = Object.keys(configSchema.shape).map(
+    (key) => ({ access: "access.anonymous", logs: "logs.cap" })[key] ?? key,
+  );
+  assert.equal(documented.sort(), keys.sort());
+  const builder = rows.find((row) => row.startsWith("| `builders`"));
+  for (const key of Object.keys(configSchema.shape.builders.unwrap().element.shape)) {
+    assert.ok(builder?.includes(`\`${key}\``), `builders: ${key}`);
+  }
 });
 
 check.run();
