@@ -2,13 +2,13 @@ export type { DependencyContainer, InjectionToken } from "tsyringe";
 export { z } from "zod";
 export type { Api } from "./api/api.ts";
 export { administrator, internal } from "./api/callers.ts";
-export type { Logger } from "./api/logger.ts";
 export { SocketClient } from "./api/socket-client.ts";
 export { TOKENS } from "./api/tokens.ts";
 export { type BuilderConfig, type Config, defineConfig } from "./config/config.ts";
 export { systemClock } from "./engine/system-clock.ts";
 export { BelfryError, messageOf } from "./errors/belfry-error.ts";
 export * from "./interfaces/index.ts";
+export type { Logger } from "./interfaces/logger.ts";
 export { createFileLogStore } from "./logs/file-log-store.ts";
 export { Master, type MasterOptions } from "./master.ts";
 export {

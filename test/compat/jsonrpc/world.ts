@@ -52,7 +52,6 @@ export function post(world: World, body: string | Buffer, headers: Record<string
 }
 
 /** An answer of JSON-RPC, or an array of them: whatever the test expects it to be. */
-// biome-ignore lint/suspicious/noExplicitAny: the assertions are the check
 export type Said = any;
 
 /** What `/rpc` says to a body; `undefined` if nothing. Fails unless the status is 200 or 204 accordingly. */
