@@ -18,6 +18,8 @@ import { partMethods } from "./methods/parts.ts";
 import { requestMethods } from "./methods/requests.ts";
 import { faultIn } from "./plain-params.ts";
 
+/** Of what a caller gave, in a message about it. */
+const LONGEST_TEXT = 200;
 const never = new AbortController().signal;
 
 /** Core's methods and those of plugins, in one table. */
@@ -61,7 +63,10 @@ export class CoreApi implements Api {
     if (!checked.success) {
       throw faults.paramsInvalid(
         name,
-        checked.error.issues.slice(0, 50).map((issue) => ({ path: issue.path.join("."), message: issue.message })),
+        checked.error.issues.slice(0, 50).map((issue) => ({
+          path: issue.path.join(".").slice(0, LONGEST_TEXT),
+          message: issue.message.slice(0, LONGEST_TEXT),
+        })),
       );
     }
     try {

@@ -11,12 +11,12 @@ export function faultIn(params: unknown): { path: string; message: string } | un
     const { value, path, depth } = next;
     if (typeof value === "string") {
       const message = textFault(value);
-      if (message !== undefined) return { path, message };
+      if (message !== undefined) return { path: path.slice(0, 200), message };
     } else if (typeof value === "object" && value !== null) {
       if (depth === DEEPEST) return { path: path.slice(0, 200), message: `nested deeper than ${DEEPEST} levels` };
       for (const [key, item] of Object.entries(value)) {
         const message = textFault(key);
-        if (message !== undefined) return { path, message: `in a name: ${message}` };
+        if (message !== undefined) return { path: path.slice(0, 200), message: `in a name: ${message}` };
         if (typeof item === "string" || (typeof item === "object" && item !== null)) {
           todo.push({ value: item, path: path === "" ? key : `${path}.${key}`, depth: depth + 1 });
         }

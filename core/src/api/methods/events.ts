@@ -69,13 +69,7 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
           }
           scanned += events.length;
           const more = events.length === SCANNED_AT_ONCE;
-          if (
-            items.length > 0 ||
-            signal.aborted ||
-            scanned >= MOST_SCANNED ||
-            (!more && Date.now() >= deadline)
-          )
-            break;
+          if (items.length > 0 || signal.aborted || scanned >= MOST_SCANNED || (!more && Date.now() >= deadline)) break;
           // Whoever follows has to hear of it: asking again at once, and again, would hold up the stop itself.
           if (feed.closed && !more) throw faults.masterStopping();
           if (more) await new Promise((resolve) => setImmediate(resolve));
