@@ -82,6 +82,13 @@ test("invariants 3 and 4: its builds are built by another one, and nothing that 
     const facts = async () => ({ ...(await b.call("builds.get", { build: first.id })), usualMillis: null });
     const before = await facts();
     const logs = await b.call("logs.list", { build: first.id });
+    assert.equal(
+      logs.items.map((log: { name: string; finished: boolean }) => [log.name, log.finished]),
+      [["stdio", true]],
+      "its log was sealed",
+    );
+    const sealed = (await b.call("events.since", { since: "0", types: ["log.finished"] })).items;
+    assert.is(sealed[0]?.data.build, first.id, "and that was told");
     await writeFile(join(folder, "finish"), "");
     a.child.kill("SIGCONT");
     assert.ok(a.child.exitCode === null);

@@ -6,6 +6,7 @@ import { storable } from "../store/text.ts";
 import type { HeldLease, Tx } from "../store/tx.ts";
 
 const LAZY_MILLIS = 25;
+const ROWS_AT_ONCE = 500;
 
 export interface CallRecord {
   step: number;
@@ -110,7 +111,7 @@ export class BuildRecorder {
         await tx.requireLease(this.#lease);
         for (const { record, stored } of calls) await this.#writeCall(tx, record, stored);
         for (const { record, stored } of logs) await this.#writeLog(tx, record, stored);
-        for (const [name, property] of properties) await this.#writeProperty(tx, name, property);
+        await this.#writeProperties(tx, [...properties]);
         return work(tx);
       });
     } catch (error) {
@@ -194,13 +195,24 @@ export class BuildRecorder {
     }
   }
 
-  async #writeProperty(tx: Tx, name: string, { value, source }: { value: Json; source: string }): Promise<void> {
-    const facts = { value: JSON.stringify(value), source };
-    await tx.db
-      .insertInto("properties")
-      .values({ build_id: this.#build.id, name, ...facts })
-      .onConflict((conflict) => conflict.columns(["build_id", "name"]).doUpdateSet(facts))
-      .execute();
+  async #writeProperties(tx: Tx, properties: [name: string, { value: Json; source: string }][]): Promise<void> {
+    const rows = properties.map(([name, { value, source }]) => ({
+      build_id: this.#build.id,
+      name,
+      value: JSON.stringify(value),
+      source,
+    }));
+    for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+      await tx.db
+        .insertInto("properties")
+        .values(rows.slice(at, at + ROWS_AT_ONCE))
+        .onConflict((conflict) =>
+          conflict
+            .columns(["build_id", "name"])
+            .doUpdateSet((eb) => ({ value: eb.ref("excluded.value"), source: eb.ref("excluded.source") })),
+        )
+        .execute();
+    }
   }
 }
 
