@@ -1,6 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +12,7 @@ import type { Row } from "./bench.ts";
 import { percentiles, round, sleep } from "./measure.ts";
 
 const LINES = 1_000_000;
+const writeLines = fileURLToPath(new URL("./limits/write-lines.mjs", import.meta.url));
 const readPipe = fileURLToPath(new URL("./limits/read-pipe.mjs", import.meta.url));
 
 /** One step that prints 100 MB in a million lines, beside builds that want to start meanwhile. */
@@ -21,7 +20,7 @@ async function run(): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), "belfry-log-"));
   try {
     const file = join(folder, "lines.txt");
-    await writeLines(file);
+    execFileSync(process.execPath, [writeLines, file, String(LINES)]);
     const limit = () => Number(execFileSync(process.execPath, [readPipe, file], { encoding: "utf8" })) / 1e6;
     const started: number[] = [];
     await using kit = await testMaster({
@@ -132,18 +131,6 @@ async function run(): Promise<Row[]> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function writeLines(file: string): Promise<void> {
-  const out = createWriteStream(file);
-  for (let i = 0; i < LINES; i += 10_000) {
-    let text = "";
-    for (let j = i; j < i + 10_000; j += 1)
-      text += `${String(j).padStart(8)} ${"the quick brown fox jumps over the lazy dog ".repeat(2).slice(0, 90)}\n`;
-    if (!out.write(text)) await once(out, "drain");
-  }
-  out.end();
-  await once(out, "finish");
 }
 
 export default { name: "log", run };
