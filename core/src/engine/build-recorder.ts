@@ -6,7 +6,7 @@ import { storable } from "../store/text.ts";
 import type { HeldLease, Tx } from "../store/tx.ts";
 
 const LAZY_MILLIS = 25;
-const ROWS_AT_ONCE = 500;
+const ROWS_AT_ONCE = 100;
 
 export interface CallRecord {
   step: number;

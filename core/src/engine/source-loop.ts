@@ -13,6 +13,8 @@ import { withGrace } from "./grace.ts";
 import type { KeptLease, LeaseKeeper } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
 
+const CHECKED_A_TURN = 200;
+
 const text = (most: number) => z.string().max(most);
 
 /** What a change may hold; larger ones are refused rather than cut without a word. */
@@ -164,7 +166,11 @@ export async function report(
   state?: Json,
   writes?: PluginWrites,
 ): Promise<{ added: number }> {
-  const checked = changes.map(checkChange);
+  const checked: NewChange[] = [];
+  for (const [i, change] of changes.entries()) {
+    if (i % CHECKED_A_TURN === CHECKED_A_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
+    checked.push(checkChange(change));
+  }
   return deps.store.write(async (tx: Tx) => {
     await tx.requireLease(lease);
     let added = 0;

@@ -8,7 +8,7 @@ import type { Tx } from "./tx.ts";
 
 export type FullStamp = Required<SourceStampSpec>;
 
-const ROWS_AT_ONCE = 500;
+const ROWS_AT_ONCE = 100;
 
 export interface AddedBuildset {
   id: number;

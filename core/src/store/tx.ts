@@ -17,7 +17,7 @@ export interface EventScope {
   project?: string | null;
 }
 
-const ROWS_AT_ONCE = 500;
+const ROWS_AT_ONCE = 100;
 
 interface PendingEvent extends EventScope {
   type: string;

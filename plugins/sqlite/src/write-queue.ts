@@ -7,6 +7,7 @@ import type { Session } from "./session.ts";
 
 const MOST_WORKS = 256;
 const LONGEST_GROUP = 5;
+const LONGEST_TURN = 5;
 const MOST_REPEATS = 3;
 
 export interface WriteQueueOptions {
@@ -36,6 +37,7 @@ interface Pending {
 class Scope implements DatabaseConnection {
   readonly #session: Session;
   #over = false;
+  #turn = performance.now();
   lastError: unknown;
 
   constructor(session: Session) {
@@ -48,6 +50,12 @@ class Scope implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#over) throw new Error("The transaction is over: await every query before `work` returns.");
+    if (performance.now() - this.#turn > LONGEST_TURN) {
+      // A work of thousands of statements would be one long turn of the event loop otherwise.
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#turn = performance.now();
+      if (this.#over) throw new Error("The transaction is over: it took too long.");
+    }
     try {
       return this.#session.run(query);
     } catch (error) {

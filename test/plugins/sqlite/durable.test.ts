@@ -134,6 +134,39 @@ durable("writes issued together share one flush, and a transaction that changes 
   await close();
 });
 
+durable("others have their turn within a transaction of thousands of statements, and see nothing of it", async () => {
+  await using world = await SqliteWorld.make();
+  const connection = await world.open();
+  await connection.write((trx) => sql`create table entry (id integer primary key)`.execute(trx));
+  let over = false;
+  let turns = 0;
+  const seen = new Set<number>();
+  const count = async () => {
+    const { rows } = await sql<{ count: number }>`select count(*) as count from entry`.execute(connection.read);
+    return rows[0]?.count ?? -1;
+  };
+  const others = (async () => {
+    while (!over) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns += 1;
+      seen.add(await count());
+    }
+  })();
+  await connection.write(async (trx) => {
+    turns = 0;
+    for (let id = 0; id < 20_000; id += 1) await sql`insert into entry values (${id})`.execute(trx);
+  });
+  const during = turns;
+  over = true;
+  await others;
+  assert.ok(during >= 3, `${during} turns`);
+  assert.equal(
+    [...seen].filter((rows) => rows !== 0 && rows !== 20_000),
+    [],
+  );
+  assert.is(await count(), 20_000);
+});
+
 durable("a disk that does not confirm leaves the outcome unknown, and says so to all it concerns", async () => {
   await using world = await SqliteWorld.make();
   let broken = true;
