@@ -74,6 +74,14 @@ runner("a failing test fails the run, with the file's output", async () => {
   assert.match(output, /\+\+2 +\(Expected\)/);
 });
 
+runner("errors that uvu itself cannot show are shown, and the other tests run", async () => {
+  const { code, output, lastLine } = await run("odd-errors");
+  assert.is(lastLine, "1 passed, 2 failed");
+  assert.is(code, 1);
+  assert.match(output, /the disk is full/);
+  assert.match(output, /only text/);
+});
+
 runner("a run without any test fails", async () => {
   const none = await run("green", ["no such file"]);
   assert.is(none.lastLine, "0 passed, 0 failed");

@@ -6,6 +6,18 @@ type Suite = ReturnType<typeof uvu.suite>;
 type Handler = (context: unknown) => unknown;
 type Register = (...args: unknown[]) => unknown;
 
+/** uvu shows `details` as text, and an error's name; over anything else it stumbles and ends the suite without a word. */
+function showable(error: unknown): unknown {
+  const isError = error instanceof Error;
+  if (isError && typeof (error as { details?: unknown }).details !== "object") return error;
+  const shown = new Error(isError ? error.message : String(error), { cause: error });
+  if (isError) {
+    shown.name = error.name;
+    shown.stack = error.stack ?? error.message;
+  }
+  return shown;
+}
+
 function watch(inner: Suite, suite: string): Suite {
   const id = Symbol(suite);
   const note = { suite, waiting: 0 };
@@ -14,9 +26,13 @@ function watch(inner: Suite, suite: string): Suite {
   const noting = (register: Register) => (first: unknown, second?: unknown) => {
     const [title, handler] = typeof first === "function" ? ["", first] : [String(first), second];
     note.waiting += 1;
-    register(title, (context: unknown) => {
+    register(title, async (context: unknown) => {
       report({ at: "test", title: suite ? `${suite} › ${title}` : title });
-      return (handler as Handler)(context);
+      try {
+        return await (handler as Handler)(context);
+      } catch (error) {
+        throw showable(error);
+      }
     });
   };
   const telling = (hook: string, register: Register) => (handler: Handler) =>
