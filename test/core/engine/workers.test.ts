@@ -107,11 +107,7 @@ for (const kind of DATABASES) {
     worker.slots = 3;
     worker.connect(true);
     await until(() => running === 3, "two builds more");
-    assert.equal(
-      worker.opened.map(({ slot }) => slot).sort(),
-      [0, 1, 2],
-      "each has a folder of its own",
-    );
+    assert.equal(worker.opened.map(({ slot }) => slot).sort(), [0, 1, 2], "each has a folder of its own");
     release();
     for (const buildset of sets) await kit.buildsetEnd(buildset);
     assert.is(most, 3);
