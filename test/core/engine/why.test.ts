@@ -149,8 +149,10 @@ test("PostgreSQL: behind-others: there is a slot, and somebody else comes first"
   try {
     await until(async () => (await kit.call("workers.list")).items.length === 1, "the worker");
     // The decider cannot write meanwhile: its lease's row is locked.
+    const lease = "select * from leases where name = 'distributor' and owner <> ''";
+    await until(async () => (await client.query(lease)).rowCount === 1, "the decider");
     await client.query("begin");
-    await client.query("select * from leases where name = 'distributor' for update");
+    await client.query(`${lease} for update`);
     requests = [await ask(kit), await ask(kit), await ask(kit)];
     const answers = [];
     for (const request of requests) answers.push(await why(kit, request));

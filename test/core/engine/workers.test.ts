@@ -28,6 +28,7 @@ for (const kind of DATABASES) {
     await using kit = await testMaster({ config: { database: database.entry, ...config([late], ["late"]) } });
     assert.equal(await listed(kit), [["late", false, 1]]);
     const { buildset, requests } = await kit.call("schedulers.force", {});
+    await until(async () => (await reasons(kit, requests[0].id)).length === 1, "the distributor");
     assert.equal(await reasons(kit, requests[0].id), ["no-worker-connected"]);
     assert.equal(late.opened, []);
     late.connect(true);
