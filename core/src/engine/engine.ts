@@ -90,6 +90,8 @@ export class Engine {
     }
     await this.#rows();
     await this.workers.start();
+    // Before anybody may ask why a request waits: a decider that has just started is no reason.
+    await this.#deps.leases.hold(DISTRIBUTOR_LEASE);
     this.#makeLoops();
     for (const loop of this.#loops) loop.start();
   }
