@@ -278,6 +278,7 @@ for (const kind of DATABASES) {
       [1, 2, 3],
       "a parked one is left alone",
     );
+    await until(async () => (await jobRows(kit)).length === 2, "the end of what was done");
     const rows = await jobRows(kit);
     assert.equal(
       rows.map((row) => [row.queue, row.parked]),
