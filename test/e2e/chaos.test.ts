@@ -127,9 +127,12 @@ async function chaos(url: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 400));
     await until(
       async () => {
-        const { items } = (await last.call("requests.list", { state: "pending", limit: 1 })) as { items: Json[] };
+        for (const state of ["pending", "claimed"]) {
+          const { items } = (await last.call("requests.list", { state, limit: 1 })) as { items: Json[] };
+          if (items.length > 0) return false;
+        }
         const { builds } = (await last.call("status.now")) as { builds: Json[] };
-        return items.length === 0 && builds.length === 0;
+        return builds.length === 0;
       },
       "the end of all builds",
       120_000,
