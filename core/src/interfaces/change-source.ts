@@ -41,7 +41,8 @@ export interface SourceContext {
   /**
    * Stores changes and the source's new state in one transaction. When it resolves they are on disk
    * and will not be lost; when it rejects nothing of this call is stored. May be called several
-   * times in a poll, one after the other, oldest changes first.
+   * times in a poll, one after the other, oldest changes first. Rejects once the poll is over or
+   * `signal` has aborted. Text with NUL or half a surrogate pair is stored with U+FFFD in its place.
    */
   report(changes: NewChange[], state?: Json, writes?: PluginWrites): Promise<{ added: number }>;
   /** One line for the master's log, such as what was skipped and why. */

@@ -39,7 +39,9 @@ export interface PluginStore {
   /**
    * Does the jobs of a queue, one after the other, on one master at a time. A handler that throws
    * is called again after growing delays; after `attempts` tries (default 10) the job is parked and
-   * shown. At least once: a job may be repeated after a crash.
+   * shown. At least once: a job may be repeated after a crash. When `signal` aborts, a handler has
+   * three seconds to end; after that the job counts as not done. May be called before the master
+   * starts and later.
    */
   work(queue: string, handler: (job: Job, signal: AbortSignal) => Promise<void>, options?: { attempts?: number }): void;
 }

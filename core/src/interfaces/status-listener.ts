@@ -32,6 +32,10 @@ export interface StatusListener {
   readonly from?: "now" | "start";
   /** Tries before an event is parked (visible, can be replayed) and the listener goes on. Default 10. */
   readonly attempts?: number;
-  /** Resolves when the event is dealt with. A throw means: again later, with growing delays. */
+  /**
+   * Resolves when the event is dealt with. A throw means: again later, with growing delays. When
+   * `ctx.signal` aborts it has three seconds to end; after that the event is told again at the next
+   * start. That a listener parked a `listener.parked` is not told, since that would never end.
+   */
   handle(event: BelfryEvent, ctx: ListenerContext): Promise<void>;
 }
