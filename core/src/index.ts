@@ -27,4 +27,6 @@ export {
   renders,
 } from "./plugins/define.ts";
 export type { History } from "./status/history.ts";
+export { type AnyKysely, type DirectKysely, directKysely, type SqlLanguage } from "./store/direct-kysely.ts";
+export { LocalDoorbell } from "./store/local-doorbell.ts";
 export { version } from "./version.ts";

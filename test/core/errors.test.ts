@@ -36,6 +36,7 @@ const SAMPLES: Samples = {
   stateFolder: ["folder", cause],
   socketPath: ["long.sock"],
   leaseLost: ["scheduler:one"],
+  buildsetTwice: ["release-1"],
   builderUnknown: [["one", "two"]],
   notFound: ["build", "7"],
   methodUnknown: ["x.y"],

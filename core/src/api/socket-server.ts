@@ -9,6 +9,8 @@ import { FrameReader, frame } from "./frames.ts";
 import { toWire } from "./wire-error.ts";
 
 const LONGEST_PATH = 100;
+/** A caller that does not read its last answers is not waited for longer. */
+const GRACE_MILLIS = 1_000;
 
 /**
  * The master's socket: whoever can open it is the administrator, so its mode is 0600. Messages are
@@ -46,7 +48,11 @@ export class SocketServer {
     if (!server) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, GRACE_MILLIS);
     await closed;
+    clearTimeout(timer);
   }
 
   #serve(socket: Socket): void {
@@ -58,6 +64,8 @@ export class SocketServer {
       this.#sockets.delete(socket);
       gone.abort(new Error("the caller has gone"));
     });
+    // Who does not read its answers is asked for no more calls meanwhile.
+    socket.on("drain", () => socket.resume());
     socket.on("data", (chunk) => {
       try {
         for (const message of reader.take(chunk)) void this.#answer(socket, message, gone.signal);
@@ -75,6 +83,6 @@ export class SocketServer {
     } catch (error) {
       answer = { id, error: toWire(BelfryError.is(error) ? error : faults.internal("this call", error)) };
     }
-    if (!socket.destroyed) socket.write(frame(answer));
+    if (!socket.destroyed && !socket.write(frame(answer))) socket.pause();
   }
 }

@@ -24,7 +24,7 @@ import { BuildProperties } from "./build-properties.ts";
 import { BuildRecorder } from "./build-recorder.ts";
 import { withGrace } from "./grace.ts";
 import { Interruption } from "./interruption.ts";
-import type { KeptLease } from "./lease-keeper.ts";
+import { isLeaseLost, type KeptLease } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
 import { combineResults } from "./results.ts";
 import { describe } from "./source-loop.ts";
@@ -260,7 +260,8 @@ export class BuildRun {
       this.#view.result = result;
       halted ||= halt;
     }
-    if (this.#stop.signal.aborted && !halted) this.#fail(this.#stop.signal.reason);
+    // A stop counts for the build, whatever the flags of the step that it met say.
+    if (this.#stop.signal.aborted) this.#fail(this.#stop.signal.reason);
   }
 
   /** Makes a throw outside of steps, or a stop, the build's result. */
@@ -541,10 +542,6 @@ export class BuildRun {
 
 /** Somebody ended the build before it began. */
 class AlreadyEnded extends Error {}
-
-function isLeaseLost(error: unknown): boolean {
-  return BelfryError.is(error) && error.code === "BELFRY_LEASE_LOST";
-}
 
 function resultOf(error: unknown): Result {
   if (error instanceof Interruption) return error.result;

@@ -10,14 +10,14 @@ import { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
 import { DISTRIBUTOR_LEASE, distributorPass } from "./distributor.ts";
 import { type JobEntry, jobPass } from "./job-loop.ts";
-import type { LeaseKeeper } from "./lease-keeper.ts";
+import { isLeaseLost, type LeaseKeeper } from "./lease-keeper.ts";
 import { listenerPass } from "./listener-loop.ts";
 import { Loop, type LoopState } from "./loop.ts";
 import { isLost, masterLease, recoverBuilds, recoverOthers } from "./recovery.ts";
 import { Runner } from "./runner.ts";
 import { schedulerPass, wantsOf } from "./scheduler-loop.ts";
 import { findSecret } from "./secrets.ts";
-import { describe, sourcePass } from "./source-loop.ts";
+import { describe, sourcePass, watchPass } from "./source-loop.ts";
 import { WorkerKeeper } from "./worker-keeper.ts";
 
 export interface EngineDeps {
@@ -202,7 +202,7 @@ export class Engine {
         onError: (err, failures) => {
           logger.error({ loop: name, failures, err }, "a pass failed and is repeated");
           // A lease that was lost without notice shows at the next write; begin anew with taking it.
-          if ((err as { code?: string }).code === "BELFRY_LEASE_LOST") leases.drop(name, err);
+          if (isLeaseLost(err)) leases.drop(name, err);
           onError?.(err, failures);
         },
       });
@@ -229,14 +229,20 @@ export class Engine {
         records: new PluginRecords(source.plugin),
         folder,
       };
+      const note = (name: string, message: string) => logger.info({ source: name }, message);
       add(`source:${source.name}`, [`source:${source.name}`], async (signal) => {
         await mkdir(folder, { recursive: true });
-        return sourcePass(
-          entry,
-          { store, clock, leases, note: (name, message) => logger.info({ source: name }, message) },
-          signal,
-        );
+        return sourcePass(entry, { store, clock, leases, note }, signal);
       });
+      if (source.part.watch) {
+        const name = `watch:${source.name}`;
+        const forget = (error: unknown) => isLeaseLost(error) && leases.drop(`source:${source.name}`, error);
+        const watch = async (signal: AbortSignal) => {
+          await mkdir(folder, { recursive: true });
+          return watchPass(entry, { store, clock, leases, note }, signal);
+        };
+        add(name, [], watch, forget);
+      }
     }
     for (const scheduler of generation.schedulers) {
       const { name, kind, plugin } = scheduler;

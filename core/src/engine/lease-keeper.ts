@@ -1,3 +1,4 @@
+import { BelfryError } from "../errors/belfry-error.ts";
 import { releaseLeases, renewLeases, takeLease } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldLease } from "../store/tx.ts";
@@ -89,4 +90,9 @@ export class LeaseKeeper {
     for (const name of [...this.#held.keys()]) this.drop(name, new Error("the master stops"));
     await releaseLeases(this.#store, this.owner);
   }
+}
+
+/** True for what `requireLease` throws. */
+export function isLeaseLost(error: unknown): boolean {
+  return BelfryError.is(error) && error.code === "BELFRY_LEASE_LOST";
 }

@@ -87,37 +87,47 @@ export async function sourcePass(
     if (signal.aborted) throw thrown;
     error = thrown ?? new Error("the poll failed");
   }
-  await store.write(async (tx) => {
-    await tx.requireLease(lease);
-    await tx.db
-      .updateTable("change_sources")
-      .set((eb) => ({
-        polled_at: begun,
-        // A wish that came while it looked has another time, and stands.
-        ...(wish === null
-          ? {}
-          : {
-              poll_wanted_at: eb
-                .case()
-                .when("poll_wanted_at", "=", wish)
-                .then(null)
-                .else(eb.ref("poll_wanted_at"))
-                .end(),
-            }),
-        error: error === undefined ? null : JSON.stringify(describe(error)),
-        failures: error === undefined ? 0 : row.failures + 1,
-      }))
-      .where("name", "=", entry.name)
-      .execute();
-    if (error !== undefined && row.error === null)
-      tx.event("source.failing", { source: entry.name, error: messageOf(error) });
-    if (error === undefined && row.error !== null) tx.event("source.recovered", { source: entry.name });
-  });
-  if (error !== undefined) {
-    deps.note(entry.name, messageOf(error));
-    return { wakeAt: begun + Math.max(pollInterval, backOff(row.failures + 1, 1_000)) };
-  }
+  await recordOutcome(entry, deps, lease, row, error, { begun, wish });
+  if (error !== undefined) return { wakeAt: begun + Math.max(pollInterval, backOff(row.failures + 1, 1_000)) };
   return { wakeAt: begun + pollInterval };
+}
+
+/** One pass of a source that is told: it watches until the master stops, loses the source, or it fails. */
+export async function watchPass(
+  entry: SourceEntry,
+  deps: SourceDeps,
+  loopSignal: AbortSignal,
+): Promise<{ wakeAt: Millis }> {
+  const { store, clock, leases } = deps;
+  const lease = await leases.hold(`source:${entry.name}`);
+  if (!lease) return { wakeAt: clock.now() + leases.ttl / 2 };
+  const row = await store.read
+    .selectFrom("change_sources")
+    .selectAll()
+    .where("name", "=", entry.name)
+    .executeTakeFirst();
+  if (!row) return { wakeAt: clock.now() + 30_000 };
+
+  const signal = AbortSignal.any([loopSignal, lease.signal]);
+  let failing = row.error !== null;
+  const ctx = sourceContext(entry, deps, lease, entry.records.read(row), signal, async () => {
+    if (!failing) return;
+    failing = false;
+    await recordOutcome(entry, deps, lease, row, undefined);
+  });
+  let error: unknown;
+  try {
+    await withGrace(Promise.resolve(entry.source.watch?.(ctx.context)), signal);
+    error = new Error("it stopped watching");
+  } catch (thrown) {
+    error = thrown ?? new Error("it failed while watching");
+  } finally {
+    ctx.end();
+  }
+  if (signal.aborted) return { wakeAt: clock.now() };
+  const failures = failing ? row.failures : 0;
+  await recordOutcome(entry, deps, lease, { error: failing ? row.error : null, failures }, error);
+  return { wakeAt: clock.now() + backOff(failures + 1, 1_000) };
 }
 
 async function pollOnce(
@@ -133,28 +143,81 @@ async function pollOnce(
     timedOut.abort(new Error(`the poll took longer than ${Math.round(limit / 1_000)} seconds`)),
   );
   const signal = AbortSignal.any([loopSignal, lease.signal, timedOut.signal]);
+  const ctx = sourceContext(entry, deps, lease, state, signal);
+  try {
+    signal.throwIfAborted();
+    await withGrace(Promise.resolve(entry.source.poll?.(ctx.context)), signal);
+    signal.throwIfAborted();
+  } finally {
+    ctx.end();
+    timer.cancel();
+  }
+}
+
+/** What a source works with, of no more use after `end`. */
+function sourceContext(
+  entry: SourceEntry,
+  deps: SourceDeps,
+  lease: KeptLease,
+  state: Json | undefined,
+  signal: AbortSignal,
+  reported?: () => Promise<void>,
+): { context: SourceContext; end(): void } {
   let over = false;
-  const ctx: SourceContext = {
+  const context: SourceContext = {
     state,
     clock: deps.clock,
     signal,
     folder: entry.folder,
     async report(changes, next, writes) {
-      // What a poll that was given up still finds would put back the state of the poll after it.
+      // What was given up and still finds something would put back the state of what came after it.
       signal.throwIfAborted();
-      if (over) throw new Error("the poll is over: await every report before it settles");
-      return report(entry, deps, lease, changes, next, writes);
+      if (over) throw new Error("the source has settled: await every report before that");
+      const stored = await report(entry, deps, lease, changes, next, writes);
+      await reported?.();
+      return stored;
     },
     note: (message) => deps.note(entry.name, message),
   };
-  try {
-    signal.throwIfAborted();
-    await withGrace(Promise.resolve(entry.source.poll?.(ctx)), signal);
-    signal.throwIfAborted();
-  } finally {
-    over = true;
-    timer.cancel();
-  }
+  return {
+    context,
+    end: () => {
+      over = true;
+    },
+  };
+}
+
+/** Keeps how a poll or a watch went, and tells when that turned. */
+async function recordOutcome(
+  entry: SourceEntry,
+  deps: SourceDeps,
+  lease: KeptLease,
+  before: { error: string | null; failures: number },
+  error: unknown,
+  poll?: { begun: Millis; wish: Millis | null },
+): Promise<void> {
+  await deps.store.write(async (tx) => {
+    await tx.requireLease(lease);
+    const failed = error !== undefined;
+    await tx.db
+      .updateTable("change_sources")
+      .set({ error: failed ? JSON.stringify(describe(error)) : null, failures: failed ? before.failures + 1 : 0 })
+      .$if(poll !== undefined, (query) => query.set({ polled_at: poll?.begun ?? null }))
+      .where("name", "=", entry.name)
+      .execute();
+    if (typeof poll?.wish === "number") {
+      // A wish that came while it looked has another time, and stands.
+      await tx.db
+        .updateTable("change_sources")
+        .set({ poll_wanted_at: null })
+        .where("name", "=", entry.name)
+        .where("poll_wanted_at", "=", poll.wish)
+        .execute();
+    }
+    if (failed && before.error === null) tx.event("source.failing", { source: entry.name, error: messageOf(error) });
+    if (!failed && before.error !== null) tx.event("source.recovered", { source: entry.name });
+  });
+  if (error !== undefined) deps.note(entry.name, messageOf(error));
 }
 
 /** Stores what a source found, with its state, in one transaction. */

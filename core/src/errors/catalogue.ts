@@ -127,6 +127,12 @@ export const faults = {
       },
       { result: "retry" },
     ),
+  buildsetTwice: (externalId: string) =>
+    new BelfryError("BELFRY_BUILDSET_TWICE", {
+      what: "A buildset cannot be added.",
+      why: `There is one with the external id "${externalId}" already, and such ids are unique.`,
+      fix: "Give each buildset an id of its own, or none.",
+    }),
   builderUnknown: (names: readonly string[]) =>
     new BelfryError("BELFRY_BUILDER_UNKNOWN", {
       what: `There is no builder named ${cut(names.map((name) => `"${name}"`).join(", "), 1_000)}.`,

@@ -29,7 +29,7 @@ export interface NewChange {
   properties?: Record<string, Json>;
 }
 
-/** What a source is given for one poll. */
+/** What a source is given for one poll, or to watch with. */
 export interface SourceContext {
   /** What the last {@link SourceContext.report} stored; `undefined` the first time. */
   readonly state: Json | undefined;
@@ -41,7 +41,7 @@ export interface SourceContext {
   /**
    * Stores changes and the source's new state in one transaction. When it resolves they are on disk
    * and will not be lost; when it rejects nothing of this call is stored. May be called several
-   * times in a poll, one after the other, oldest changes first. Rejects once the poll is over or
+   * times, one after the other, oldest changes first. Rejects once `poll` or `watch` is over or
    * `signal` has aborted. Text with NUL or half a surrogate pair is stored with U+FFFD in its place.
    */
   report(changes: NewChange[], state?: Json, writes?: PluginWrites): Promise<{ added: number }>;
@@ -66,4 +66,11 @@ export interface ChangeSource {
    * growing delays; nothing else stops.
    */
   poll?(ctx: SourceContext): Promise<void>;
+  /**
+   * Listens to somebody who tells of changes, and reports each; for sources that are told rather
+   * than ask. Runs as long as the master has this source and settles after `ctx.signal` aborts.
+   * Settling or throwing before that is shown as the source's last error, and it is begun anew after
+   * growing pauses. It may overlap with `poll`, if the source has both.
+   */
+  watch?(ctx: SourceContext): Promise<void>;
 }

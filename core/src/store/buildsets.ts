@@ -44,7 +44,7 @@ export async function addBuildset(
   const missing = names.filter((name) => !byName.has(name));
   if (missing.length > 0) throw faults.builderUnknown(missing);
 
-  const { id } = await tx.db
+  const added = await tx.db
     .insertInto("buildsets")
     .values({
       scheduler: from.scheduler ?? null,
@@ -53,12 +53,15 @@ export async function addBuildset(
       external_id: storable(spec.externalId ?? null),
       properties: JSON.stringify(spec.properties ?? {}),
       submitted_at: tx.now,
-      complete_at: names.length === 0 ? tx.now : null,
-      result: names.length === 0 ? "skipped" : null,
+      complete_at: null,
+      result: null,
       open_requests: names.length,
     })
+    .onConflict((conflict) => conflict.column("external_id").doNothing())
     .returning("id")
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (!added) throw faults.buildsetTwice(spec.externalId ?? "");
+  const { id } = added;
 
   for (const stamp of spec.sourceStamps) {
     await tx.db
@@ -103,6 +106,7 @@ export async function addBuildset(
       { builder: name, project: builder.project },
     );
   }
+  if (requests.length === 0) await finishBuildset(tx, id, from.scheduler ?? null);
   tx.ring("requests");
   return { id, requests };
 }

@@ -1,6 +1,6 @@
 import type { DatabaseConnection, Dialect, Doorbell, OrmOptions } from "belfry";
 import type { CommitKeys } from "./commit-keys.ts";
-import { type AnyKysely, kyselyOver } from "./direct-executor.ts";
+import { type AnyKysely, kyselyOver } from "./direct-kysely.ts";
 import { faults } from "./errors.ts";
 import { isConnectionLost, isUniqueViolation } from "./failures.ts";
 import type { NotifyDoorbell } from "./notify-doorbell.ts";

@@ -11,7 +11,6 @@ import { clientConfig, Server, type ServerOptions } from "./server.ts";
 
 export interface PostgresOptions extends ServerOptions {
   url: string | (() => string | Promise<string>) | undefined;
-  slowLimit: number;
 }
 
 const OLDEST = 130_000;

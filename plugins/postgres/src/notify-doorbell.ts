@@ -1,6 +1,5 @@
-import { type Doorbell, messageOf } from "belfry";
+import { type Doorbell, LocalDoorbell, messageOf } from "belfry";
 import type pg from "pg";
-import { LocalDoorbell } from "./local-doorbell.ts";
 import { backOff } from "./waiting.ts";
 
 const CHANNEL = "belfry";

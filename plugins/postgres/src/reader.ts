@@ -1,5 +1,5 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
-import { resultOf } from "./direct-executor.ts";
+import { resultOf } from "./direct-kysely.ts";
 import { faults } from "./errors.ts";
 import { isLost } from "./failures.ts";
 import { MOST_LOSSES, type Server } from "./server.ts";

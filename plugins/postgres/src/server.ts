@@ -11,6 +11,7 @@ export interface ServerOptions {
   connectTimeout: number;
   reconnectTimeout: number;
   statementTimeout: number;
+  slowLimit: number;
 }
 
 /**
@@ -18,6 +19,12 @@ export interface ServerOptions {
  * asks might be what crashes the server.
  */
 export const MOST_LOSSES = 8;
+
+/**
+ * A master takes its own slow transactions back. One that cannot, because it is suspended or cut off,
+ * is spared that by the server this much later: until then it holds up whoever wants the same rows.
+ */
+const SLOWEST_MASTER = 2_000;
 
 const INT8 = 20;
 const NUMERIC = 1_700;
@@ -54,7 +61,7 @@ export class Server {
     this.where = address.where;
     this.#options = options;
     this.#permits = new Permits(options.pool);
-    const { statementTimeout } = options;
+    const { statementTimeout, slowLimit } = options;
     this.#pool = new pg.Pool({
       ...clientConfig(address, options.connectTimeout),
       ...{ pipeline: true },
@@ -63,7 +70,7 @@ export class Server {
       onConnect: async (client) => {
         const setup = {
           text: SETUP,
-          values: [String(statementTimeout), String(2 * statementTimeout)],
+          values: [String(statementTimeout), String(slowLimit + SLOWEST_MASTER)],
           query_timeout: options.connectTimeout,
         };
         const { rows } = await (client as pg.PoolClient).query(setup);

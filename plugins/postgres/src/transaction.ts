@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
 import type { CommitKey, CommitKeys } from "./commit-keys.ts";
-import { type AnyKysely, resultOf, transactionOver } from "./direct-executor.ts";
+import { type AnyKysely, resultOf, transactionOver } from "./direct-kysely.ts";
 import { faults } from "./errors.ts";
 import { isAnswer, isLost } from "./failures.ts";
 import type { Link } from "./link.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CommitKey, CommitKeys } from "./commit-keys.ts";
-import type { AnyKysely } from "./direct-executor.ts";
+import type { AnyKysely } from "./direct-kysely.ts";
 import { faults } from "./errors.ts";
 import { isConflict } from "./failures.ts";
 import type { Link } from "./link.ts";

@@ -1,9 +1,8 @@
-import type { DatabaseConnection, Dialect, Doorbell, OrmOptions } from "belfry";
+import { type DatabaseConnection, type Dialect, type Doorbell, LocalDoorbell, type OrmOptions } from "belfry";
 import { Checkpointer } from "./checkpointer.ts";
-import { type AnyKysely, kyselyOver } from "./direct-executor.ts";
+import { type AnyKysely, kyselyOver } from "./direct-kysely.ts";
 import { faults } from "./errors.ts";
 import { isConnectionLost, isUniqueViolation } from "./failures.ts";
-import { MemoryDoorbell } from "./memory-doorbell.ts";
 import { ormDialect } from "./orm-dialect.ts";
 import { Reader } from "./reader.ts";
 import type { Session } from "./session.ts";
@@ -36,7 +35,7 @@ export interface ConnectionParts {
 export class SqliteConnection implements DatabaseConnection {
   readonly read: AnyKysely;
   readonly dialect = dialect;
-  readonly #doorbell: MemoryDoorbell;
+  readonly #doorbell: LocalDoorbell;
   readonly #reader: Reader;
   readonly #writer: Session | undefined;
   readonly #queue: WriteQueue | undefined;
@@ -46,7 +45,7 @@ export class SqliteConnection implements DatabaseConnection {
   #closing: Promise<void> | undefined;
 
   constructor({ file, reader, writer, synchronous, lockTimeout, slowLimit, note }: ConnectionParts) {
-    this.#doorbell = new MemoryDoorbell(note);
+    this.#doorbell = new LocalDoorbell(note);
     this.#writer = writer;
     this.#sync = new WalSync(file);
     if (writer) {

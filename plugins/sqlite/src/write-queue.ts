@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
 import { backOff } from "./back-off.ts";
-import { type AnyKysely, transactionOver } from "./direct-executor.ts";
+import { type AnyKysely, transactionOver } from "./direct-kysely.ts";
 import { faults } from "./errors.ts";
 import { explained, isBusy } from "./failures.ts";
 import type { Session } from "./session.ts";

@@ -117,6 +117,13 @@ test("a build that takes longer than its time is a failure", async () => {
   assert.is(b.steps.length, 1);
 });
 
+test("a build that takes longer than its time is a failure, also in a step whose failure does not count", async () => {
+  await using kit = await world([step({ run: untilAborted, flunkOnFailure: false })], { builder: { maxTime: "50ms" } });
+  const b = await build(kit);
+  assert.is(b.result, "failure");
+  assert.match(b.summary, "the build took longer than 50 ms");
+});
+
 test("a stopped build is cancelled with its request, and steps that always run still run", async () => {
   let begun = 0;
   await using kit = await world([

@@ -253,6 +253,70 @@ test("a wish that comes during a poll is followed by another poll", async () => 
   await until(() => polls === 2, "the second poll");
 });
 
+for (const kind of DATABASES) {
+  test(`${kind.name}: a source that is told of changes watches as long as the master lives, and goes on where it was`, async () => {
+    await using database = await kind.open();
+    const states: unknown[] = [];
+    let ended = 0;
+    let tell: (key: string) => Promise<unknown> = never;
+    const told: ChangeSource = {
+      async watch(ctx) {
+        states.push(ctx.state ?? null);
+        tell = (key) => ctx.report([change(key)], { last: key });
+        await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve, { once: true }));
+        ended += 1;
+      },
+    };
+    const config = { database: database.entry, sources: [source({ name: "told", source: told })] };
+    for (const life of [1, 2]) {
+      await using kit = await testMaster({ config });
+      await until(() => states.length === life, "the watch");
+      await tell("a");
+      await tell(`only in ${life}`);
+      assert.is((await listed(kit, "told")).error, null);
+      const late = tell;
+      await kit.close();
+      assert.is(ended, life);
+      await late("late").then(
+        () => assert.unreachable("a report after the end has to be refused"),
+        (error) => assert.not.instance(error, TypeError),
+      );
+    }
+    assert.equal(states, [null, { last: "only in 1" }]);
+    await using kit = await testMaster({ config });
+    assert.equal(await keys(kit), ["a", "only in 1", "only in 2"]);
+  });
+}
+
+test("a watch that fails or settles is shown, begun anew, and well again with its next report", async () => {
+  let watches = 0;
+  let released = false;
+  const shaky: ChangeSource = {
+    async watch(ctx) {
+      watches += 1;
+      if (watches === 1) throw new Error("the line is cut");
+      if (watches === 2) return;
+      await until(() => ctx.signal.aborted || released, "a go");
+      await ctx.report([change("after")]);
+      await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve, { once: true }));
+    },
+  };
+  await using kit = await testMaster({ config: { sources: [source({ name: "shaky", source: shaky })] } });
+  await until(() => watches === 3, "the third watch", 20_000);
+  const sick = await listed(kit, "shaky");
+  assert.match(sick.error.message, "it stopped watching");
+  assert.is(sick.failures, 2);
+  released = true;
+  await until(async () => (await listed(kit, "shaky")).error === null, "its recovery");
+  assert.equal(await keys(kit), ["after"]);
+  const types = ["source.failing", "source.recovered"];
+  const { items } = await kit.call("events.since", { since: "0", types });
+  assert.equal(
+    items.map((event: { type: string }) => event.type),
+    types,
+  );
+});
+
 test("a source that ignores its signal does not keep the master from stopping", async () => {
   let begun = false;
   const deaf: ChangeSource = {

@@ -118,6 +118,25 @@ lost("a commit that nobody can be asked about is told as unknown, not as lost", 
   assert.ok((await test.stored()).includes(2));
 });
 
+lost(
+  "a master that falls silent within a transaction holds up the others no longer than the slow limit and a bit",
+  async () => {
+    await using test = await behindProxy({ slowLimit: 500 });
+    await insert(test.connection, 1);
+    const { met } = fate(test.proxy, COMMIT, "swallow");
+    const update = (connection: DatabaseConnection, note: string) =>
+      connection.write((trx) => sql`update entry set note = ${note} where id = 1`.execute(trx));
+    const silent = update(test.connection, "silent").catch(() => {});
+    await until(met, "the silence");
+    const other = await test.world.open({ statementTimeout: 20_000 });
+    await update(other, "other");
+    const { rows } = await sql<{ note: string }>`select note from entry`.execute(other.read);
+    assert.equal(rows, [{ note: "other" }]);
+    test.proxy.cut();
+    await silent;
+  },
+);
+
 lost("a connection that is lost before the commit begins the work anew", async () => {
   await using test = await behindProxy();
   const { met } = fate(test.proxy, "insert into entry", "forward and cut");

@@ -5,7 +5,7 @@ import { BelfryError } from "belfry";
 import { CamelCasePlugin, sql } from "kysely";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { kyselyOver } from "../../../plugins/sqlite/src/direct-executor.ts";
+import { kyselyOver } from "../../../plugins/sqlite/src/direct-kysely.ts";
 import { openNative } from "../../../plugins/sqlite/src/native.ts";
 import { Reader } from "../../../plugins/sqlite/src/reader.ts";
 import { Session } from "../../../plugins/sqlite/src/session.ts";

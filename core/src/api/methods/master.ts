@@ -109,7 +109,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
             name,
             connected: part.connected,
             slots: part.slots,
-            busy: (engine?.runner.running ?? []).filter((run) => run.view.worker === name).length,
+            busy: running.filter((view) => view.worker === name).length,
           })),
           loops: caller.scopes.has("admin") ? (engine?.loops() ?? []) : [],
         };

@@ -138,15 +138,15 @@ class LogPrinter {
   async #find(step: StepAnswer, wanted: string | undefined): Promise<LogAnswer | undefined> {
     const { signal } = this.#session;
     for (;;) {
+      // Asked before the logs: a short step ends, and its log is there, in one and the same moment.
+      const ended = (await this.#steps()).find((other) => other.step === step.step)?.finishedAt !== null;
       const { items } = await this.#session.call<{ items: LogAnswer[] }>("logs.list", {
         build: this.#build,
         step: step.step,
       });
       const found =
         wanted === undefined ? items[0] : items.find(({ log, name }) => String(log) === wanted || name === wanted);
-      if (found || !this.#options.follow || signal.aborted) return found;
-      const now = (await this.#steps()).find((other) => other.step === step.step);
-      if (now?.finishedAt !== null) return undefined;
+      if (found || ended || !this.#options.follow || signal.aborted) return found;
       await sleep(LOOK_EVERY, undefined, { signal }).catch(() => undefined);
     }
   }

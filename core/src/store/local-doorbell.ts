@@ -1,7 +1,10 @@
-import type { Doorbell } from "belfry";
+import type { Doorbell } from "../interfaces/doorbell.ts";
 
-/** A bell within one process. However often a topic is rung in one turn of the event loop, its listeners wake once. */
-export class MemoryDoorbell implements Doorbell {
+/**
+ * A bell within one process, for databases to offer or to build on. However often a topic is rung in one turn of the event loop, its
+ * listeners wake once. `note` is told of listeners that throw.
+ */
+export class LocalDoorbell implements Doorbell {
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #rung = new Set<string>();
   readonly #note: (message: string) => void;
@@ -27,6 +30,11 @@ export class MemoryDoorbell implements Doorbell {
       listeners.delete(entry);
       if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
     };
+  }
+
+  /** Wakes everybody: after rings may have been lost. */
+  ringAll(): void {
+    this.ring(...this.#listeners.keys());
   }
 
   close(): void {
