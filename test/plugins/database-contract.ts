@@ -145,25 +145,35 @@ export function databaseContract(
     );
   });
 
-  check("what a writer shares by its lock, nobody changes before the commit", async (connection, read) => {
-    await insert(connection, 1);
-    const { lockForShare } = connection.dialect;
-    const order: string[] = [];
-    const first = connection.write(async (trx: Db) => {
-      await sql`select amount from entry where id = 1 ${sql.raw(lockForShare)}`.execute(trx);
-      order.push("held");
-      for (let round = 0; round < 20; round += 1) await sql`select 1`.execute(trx);
-      order.push("let go");
-    });
-    await until(() => order.length > 0, "the lock");
-    await connection.write(async (trx: Db) => {
-      await trx.updateTable("entry").set({ amount: 5 }).where("id", "=", 1).execute();
-      order.push("changed");
-    });
-    await first;
-    assert.deepEqual(order, ["held", "let go", "changed"]);
-    assert.equal((await read.selectFrom("entry").select("amount").executeTakeFirstOrThrow()).amount, 5);
-  });
+  check(
+    "what a writer shares by its lock, nobody locks for an update before the commit, and other updates may pass",
+    async (connection, read) => {
+      await insert(connection, 1);
+      const { lockForShare, lockForUpdate, name } = connection.dialect;
+      const order: string[] = [];
+      const first = connection.write(async (trx: Db) => {
+        await sql`select amount from entry where id = 1 ${sql.raw(lockForShare)}`.execute(trx);
+        order.push("held");
+        if (name === "postgresql") {
+          await connection.write((other: Db) =>
+            other.updateTable("entry").set({ amount: 4 }).where("id", "=", 1).execute(),
+          );
+          order.push("passed");
+        }
+        for (let round = 0; round < 20; round += 1) await sql`select 1`.execute(trx);
+        order.push("let go");
+      });
+      await until(() => order.length > 0, "the lock");
+      await connection.write(async (trx: Db) => {
+        await sql`select amount from entry where id = 1 ${sql.raw(lockForUpdate)}`.execute(trx);
+        await trx.updateTable("entry").set({ amount: 5 }).where("id", "=", 1).execute();
+        order.push("changed");
+      });
+      await first;
+      assert.deepEqual(order, ["held", ...(name === "postgresql" ? ["passed"] : []), "let go", "changed"]);
+      assert.equal((await read.selectFrom("entry").select("amount").executeTakeFirstOrThrow()).amount, 5);
+    },
+  );
 
   check("a commit is told after the work has run once, in the order of the commits", async (connection) => {
     const told: number[] = [];

@@ -51,9 +51,13 @@ export interface Dialect {
   readonly name: "sqlite" | "postgresql";
   /** SQL for the database's own clock, in milliseconds as an integer. Judges leases. */
   readonly nowMillis: string;
-  /** SQL to put behind a SELECT that must keep its rows unchanged till the commit; "" where there is one writer anyway. */
+  /**
+   * SQL to put behind a SELECT whose rows nobody may lock with `lockForUpdate` till the commit; ""
+   * where there is one writer anyway. Updates that take no such lock may pass: a lease is prolonged
+   * although writes under it never pause.
+   */
   readonly lockForShare: string;
-  /** SQL to put behind a SELECT whose rows are about to be changed. */
+  /** SQL to put behind a SELECT whose rows are about to be changed, when nobody may rely on them any more. */
   readonly lockForUpdate: string;
   isUniqueViolation(error: unknown): boolean;
   /** The server is away or was restarted, or the file is locked: try again later. Never true of an unknown commit. */

@@ -20,6 +20,15 @@ export async function takeLease(
       .values({ name, owner: "", fence: 0, until_at: 0 })
       .onConflict((conflict) => conflict.column("name").doNothing())
       .execute();
+    // Looked at without a lock first: a lease that somebody else holds is none of ours to wait for.
+    const free = tx.db
+      .selectFrom("leases")
+      .select("name")
+      .where("name", "=", name)
+      .$if(!force, (query) => query.where((eb) => eb.or([eb("until_at", "<=", now), eb("owner", "=", owner)])));
+    if (!(await free.executeTakeFirst())) return undefined;
+    // Waits for whoever writes under it at this moment; who comes after that finds another fence.
+    if (tx.dialect.lockForUpdate) await free.modifyEnd(sql.raw(tx.dialect.lockForUpdate)).execute();
     const taken = await tx.db
       .updateTable("leases")
       .set((eb) => ({ owner, fence: eb("fence", "+", 1), until_at: sql<number>`${now} + ${ttl}` }))

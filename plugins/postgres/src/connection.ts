@@ -12,7 +12,7 @@ const dialect: Dialect = {
   name: "postgresql",
   // The clock itself: `now()` would stand still within a transaction.
   nowMillis: "floor(extract(epoch from clock_timestamp()) * 1000)::bigint",
-  lockForShare: "for share",
+  lockForShare: "for key share",
   lockForUpdate: "for update",
   isUniqueViolation,
   isConnectionLost,

@@ -224,13 +224,16 @@ test("PostgreSQL: a lease is prolonged in time although writes under it never pa
       writes += 1;
     }
   });
-  await until(() => writes > 20, "load");
-  for (let i = 0; i < 10; i += 1) {
-    const still = await within(15_000, "prolonging", renewLeases(open.store, "a", LONG));
-    assert.ok(still.has("x"));
+  try {
+    await until(() => writes > 20, "load", 30_000);
+    for (let i = 0; i < 10; i += 1) {
+      const still = await within(15_000, "prolonging", renewLeases(open.store, "a", LONG));
+      assert.ok(still.has("x"));
+    }
+  } finally {
+    over = true;
+    await Promise.all(busy);
   }
-  over = true;
-  await Promise.all(busy);
 });
 
 test.run();
