@@ -1,7 +1,12 @@
 export type { DependencyContainer, InjectionToken } from "tsyringe";
 export { z } from "zod";
 export type { Api } from "./api/api.ts";
+export { CallerWatch, type WatchedConnection } from "./api/caller-watch.ts";
 export { administrator, internal } from "./api/callers.ts";
+export type { CoreMethods } from "./api/core-api.ts";
+export type { EventBatch } from "./api/event-batch.ts";
+export { EventHub, type EventReader, type EventSubscription, type EventWish } from "./api/event-hub.ts";
+export type { MethodTable } from "./api/method.ts";
 export { SocketClient } from "./api/socket-client.ts";
 export { TOKENS } from "./api/tokens.ts";
 export { type BuilderConfig, type Config, defineConfig } from "./config/config.ts";

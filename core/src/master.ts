@@ -25,6 +25,7 @@ import type { Logger } from "./interfaces/logger.ts";
 import type { CreateContext, Plugin } from "./interfaces/plugin.ts";
 import type { PluginStore } from "./interfaces/plugin-store.ts";
 import { createFileLogStore } from "./logs/file-log-store.ts";
+import { endLogSearch } from "./logs/search/log-search.ts";
 import { Registry } from "./plugins/registry.ts";
 import { EventFeed } from "./status/event-feed.ts";
 import { apiHistory, type History } from "./status/history.ts";
@@ -152,6 +153,7 @@ export class Master {
       generation.logStore?.part ?? createFileLogStore({ folder: join(this.stateFolder, "logs") });
     await logStore.start?.();
     this.#opened.push({ name: "log store", close: async () => logStore.stop?.() });
+    this.#opened.push({ name: "log search", close: () => endLogSearch(logStore) });
     const generationId = await recordGeneration(store, masterId, generation.shown, [...generation.builders.values()]);
     const feed = new EventFeed(store);
     this.#opened.push({ name: "feed", close: async () => feed.close() });

@@ -10,7 +10,7 @@ import Database from "better-sqlite3";
 import type { Row } from "./bench.ts";
 import { httpUrl } from "./http-url.ts";
 import { round } from "./measure.ts";
-import { underLoad } from "./under-load.ts";
+import { rpcLoad } from "./under-load.ts";
 
 const CHANGES = 5_000;
 const WIDTH = 8;
@@ -38,7 +38,7 @@ async function run(): Promise<Row[]> {
     repository: "https://example.org/r.git",
   };
   const add = (name: string, count: number) =>
-    underLoad({
+    rpcLoad({
       url,
       token,
       method: "changes.add",
@@ -48,7 +48,7 @@ async function run(): Promise<Row[]> {
       expect: '"added":true',
     });
   await add("warm", 500);
-  const value = await add("c", CHANGES);
+  const { rate: value } = await add("c", CHANGES);
   const limit = await groupCommits();
   return [
     {

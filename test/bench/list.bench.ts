@@ -12,7 +12,7 @@ import Koa from "koa";
 import type { Row } from "./bench.ts";
 import { httpUrl } from "./http-url.ts";
 import { percentiles, round } from "./measure.ts";
-import { underLoad } from "./under-load.ts";
+import { rpcLoad } from "./under-load.ts";
 
 const SIZES = [1_000, 100_000, 1_000_000];
 
@@ -118,8 +118,9 @@ async function overHttp(url: string, answer: string): Promise<Row> {
   };
 }
 
-function requestsPerSecond(url: string, seconds: number): Promise<number> {
-  return underLoad({ url, method: "builds.list", params: { limit: 50 }, width: 8, seconds, expect: '"items":[' });
+async function requestsPerSecond(url: string, seconds: number): Promise<number> {
+  const load = { url, method: "builds.list", params: { limit: 50 }, width: 8, seconds, expect: '"items":[' };
+  return (await rpcLoad(load)).rate;
 }
 
 export default { name: "list", run };

@@ -1,32 +1,31 @@
-// A client in a process of its own, so that its work is not the server's: calls one method over and over, with some
-// connections that are kept. Sends the calls it made a second.
+// A client in a process of its own, so that its work is not the server's: asks the same over and over, with some
+// connections that are kept. Sends how many answers came a second, and how long they took.
 import { Agent, request } from "node:http";
-import type { Load } from "./under-load.ts";
+import type { Figures, Load } from "./under-load.ts";
 
-const { url, method, params, width, seconds, count, token, expect } = JSON.parse(process.argv[2] ?? "{}") as Load;
+const load: Load = JSON.parse(process.argv[2] ?? "{}");
+const { url, verb, width, seconds, count, status, expect } = load;
 const agent = new Agent({ keepAlive: true, maxSockets: width });
-const fixed = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
-const counts = fixed.includes("$i");
+const counts = load.body.includes("$i");
+const took: number[] = [];
 
 const once = (i: number) =>
   new Promise<void>((resolve, reject) => {
-    const body = counts ? fixed.replaceAll("$i", String(i)) : fixed;
-    const headers = {
-      "content-type": "application/json",
-      "content-length": Buffer.byteLength(body),
-      ...(token ? { authorization: `Bearer ${token}` } : {}),
-    };
-    const sent = request(url, { agent, method: "POST", headers }, (answer) => {
+    const begun = performance.now();
+    const body = counts ? load.body.replaceAll("$i", String(i)) : load.body;
+    const length = verb === "GET" ? {} : { "content-length": Buffer.byteLength(body) };
+    const sent = request(url, { agent, method: verb, headers: { ...load.headers, ...length } }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on("data", (chunk) => chunks.push(chunk));
       answer.on("end", () => {
         const whole = Buffer.concat(chunks);
-        if (answer.statusCode === 200 && whole.includes(expect)) resolve();
+        took.push(performance.now() - begun);
+        if (answer.statusCode === status && whole.includes(expect)) resolve();
         else reject(new Error(`status ${answer.statusCode}: ${whole.subarray(0, 300)}`));
       });
     });
     sent.on("error", reject);
-    sent.end(body);
+    sent.end(verb === "GET" ? undefined : body);
   });
 
 const begun = performance.now();
@@ -40,6 +39,9 @@ await Promise.all(
     }
   }),
 );
-process.send?.((made / (performance.now() - begun)) * 1_000);
+const rate = (made / (performance.now() - begun)) * 1_000;
+took.sort((a, b) => a - b);
+const at = (share: number) => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? Number.NaN;
+process.send?.({ rate, p50: at(0.5), p99: at(0.99) } satisfies Figures);
 agent.destroy();
 process.disconnect?.();

@@ -37,6 +37,7 @@ const SAMPLES: Samples = {
   socketPath: ["long.sock"],
   leaseLost: ["scheduler:one"],
   buildsetTwice: ["release-1"],
+  budgetSpent: ["logs.search", 3],
   builderUnknown: [["one", "two"]],
   notFound: ["build", "7"],
   methodUnknown: ["x.y"],

@@ -175,6 +175,22 @@ export function databaseContract(
     },
   );
 
+  check("the version, if it is told, is another one after each commit, and the same until then", async (connection) => {
+    if (!connection.version) return;
+    const seen = new Set([connection.version()]);
+    for (let id = 0; id < 20; id += 1) {
+      await insert(connection, id);
+      const version: number = connection.version();
+      assert.ok(!seen.has(version), "somebody committed");
+      seen.add(version);
+      await (connection.read as Db).selectFrom("entry").select("id").execute();
+      await connection.write(async (trx: Db) => {
+        await trx.selectFrom("entry").select("id").execute();
+      });
+      assert.equal(connection.version(), version, "nobody committed");
+    }
+  });
+
   check("a commit is told after the work has run once, in the order of the commits", async (connection) => {
     const told: number[] = [];
     let runs = 0;

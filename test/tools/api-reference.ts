@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { CoreApi } from "../../core/src/api/core-api.ts";
 import type { ApiDeps } from "../../core/src/api/deps.ts";
 import { apiReference } from "../../core/src/api/reference.ts";
+import type { ApiMethod } from "../../core/src/interfaces/api-method.ts";
 import type { Logger } from "../../core/src/interfaces/logger.ts";
 import { root } from "./packages.ts";
 
@@ -27,11 +28,14 @@ running master has, with schemas.
 /** Where the reference is. */
 export const REFERENCE = join(root, "core/API.md");
 
-/** The reference as it has to be: made from core's table of methods. No method is called, so they need nothing to work on. */
-export function currentReference(): string {
+/** Core's table of methods. None may be called: they have nothing to work on. */
+export function coreMethods(): readonly ApiMethod[] {
   const nothing = { registry: { methods: [] } } as unknown as ApiDeps;
   const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
-  return ABOUT + apiReference(new CoreApi(nothing, quiet).methods());
+  return new CoreApi(nothing, quiet).methods();
 }
+
+/** The reference as it has to be. */
+export const currentReference = (): string => ABOUT + apiReference(coreMethods());
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await writeFile(REFERENCE, currentReference());

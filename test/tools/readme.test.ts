@@ -26,7 +26,7 @@ readme("begins with the two commands, and every script that it names exists", as
 
 readme("names packages, folders and files that exist", async () => {
   const names = (await packages()).map(({ manifest }) => manifest.name);
-  for (const [name] of text.matchAll(/@belfry\/\w+/g)) assert.ok(names.includes(name), name);
+  for (const [name] of text.matchAll(/@belfry\/[\w-]+/g)) assert.ok(names.includes(name), name);
   const paths = [...text.matchAll(/`((?:core|plugins|compat|examples|test|\.ci)\/[\w./-]*)`/g)].map(([, path]) => path);
   assert.ok(paths.length >= 5);
   for (const path of paths) assert.ok(existsSync(join(root, path as string)), path);

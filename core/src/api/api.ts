@@ -12,7 +12,7 @@ export interface Api {
    * Checks name, caller's scope and parameters, and calls. Every failure is a BelfryError:
    * `BELFRY_METHOD_UNKNOWN`, `BELFRY_PARAMS_INVALID`, `BELFRY_FORBIDDEN`, `BELFRY_NOT_FOUND`, one
    * of the method itself, or `BELFRY_INTERNAL` with a number that is in the master's log too.
-   * The result is plain JSON.
+   * The result is plain JSON, shared with whoever else asks the same: do not change it.
    */
   call(name: string, params: unknown, caller: Caller, signal?: AbortSignal): Promise<Json>;
   /** The caller behind a token such as `belfry_…`; `undefined` if it is unknown, expired or revoked. */

@@ -1,3 +1,4 @@
+import type { Generation } from "../config/generation.ts";
 import type { Caller, Scope, VisibilitySubject } from "../interfaces/api-method.ts";
 import type { Narrowing, TokenFacts } from "../store/tokens.ts";
 
@@ -20,6 +21,25 @@ export function tokenCaller(token: TokenFacts): Caller {
   // Who may not see everything cannot say who may: he would see everything next.
   if (narrowed) scopes.delete("admin");
   return { name: token.name, kind: "token", scopes, visible: narrowed && ((subject) => isWithin(subject, narrowed)) };
+}
+
+/**
+ * A caller over the network, who sees no more than the configuration's rule lets it. A rule that
+ * throws hides.
+ */
+export function ruled(caller: Caller, rule: Generation["visible"], onError: (error: unknown) => void): Caller {
+  if (!rule || caller.scopes.has("admin")) return caller;
+  const { name, kind, scopes } = caller;
+  const allows = (subject: VisibilitySubject) => {
+    try {
+      return rule(subject, { name, kind, scopes }) === true;
+    } catch (error) {
+      onError(error);
+      return false;
+    }
+  };
+  const { visible } = caller;
+  return { ...caller, visible: (subject) => (visible === null || visible(subject)) && allows(subject) };
 }
 
 function isWithin(subject: VisibilitySubject, { builders, projects, tags }: Narrowing): boolean {

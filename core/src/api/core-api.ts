@@ -4,14 +4,20 @@ import { faults } from "../errors/catalogue.ts";
 import type { ApiMethod, Caller } from "../interfaces/api-method.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { Json } from "../interfaces/values.ts";
+import { addAudit } from "../store/audit.ts";
 import { useToken } from "../store/tokens.ts";
+import { AnswerCache } from "./answer-cache.ts";
 import type { Api } from "./api.ts";
-import { anonymousCaller, tokenCaller } from "./callers.ts";
+import { Budgets } from "./budgets.ts";
+import { anonymousCaller, ruled, tokenCaller } from "./callers.ts";
 import type { ApiDeps } from "./deps.ts";
+import type { MethodTable } from "./method.ts";
+import { auditMethods } from "./methods/audit.ts";
 import { builderMethods } from "./methods/builders.ts";
 import { buildMethods } from "./methods/builds.ts";
 import { changeMethods } from "./methods/changes.ts";
 import { eventMethods } from "./methods/events.ts";
+import { listenerMethods } from "./methods/listeners.ts";
 import { logMethods } from "./methods/logs.ts";
 import { masterMethods } from "./methods/master.ts";
 import { partMethods } from "./methods/parts.ts";
@@ -22,26 +28,38 @@ import { faultIn } from "./plain-params.ts";
 const LONGEST_TEXT = 200;
 const never = new AbortController().signal;
 
+function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
+  return [
+    ...builderMethods(deps),
+    ...buildMethods(deps),
+    ...logMethods(deps),
+    ...requestMethods(deps),
+    ...changeMethods(deps),
+    ...partMethods(deps),
+    ...eventMethods(deps),
+    ...listenerMethods(deps),
+    ...auditMethods(deps),
+    ...masterMethods(deps, all),
+  ];
+}
+
+/** Core's methods with their parameters and results, for whoever calls them from TypeScript. */
+export type CoreMethods = MethodTable<ReturnType<typeof ownMethods>[number]>;
+
 /** Core's methods and those of plugins, in one table. */
 export class CoreApi implements Api {
   readonly #methods = new Map<string, ApiMethod>();
   readonly #deps: ApiDeps;
   readonly #logger: Logger;
+  readonly #budgets: Budgets;
+  readonly #answers: AnswerCache;
 
   constructor(deps: ApiDeps, logger: Logger) {
     this.#deps = deps;
+    this.#budgets = new Budgets(deps.clock);
+    this.#answers = new AnswerCache(deps.store, deps.generation);
     this.#logger = logger;
-    const own = [
-      ...builderMethods(deps),
-      ...buildMethods(deps),
-      ...logMethods(deps),
-      ...requestMethods(deps),
-      ...changeMethods(deps),
-      ...partMethods(deps),
-      ...eventMethods(deps),
-      ...masterMethods(deps, () => this.methods()),
-    ];
-    for (const method of own) this.#methods.set(method.name, method);
+    for (const method of ownMethods(deps, () => this.methods())) this.#methods.set(method.name, method);
     for (const { plugin, method } of deps.registry.methods) {
       if (this.#methods.has(method.name))
         throw faults.pluginRefused(plugin, `It adds the method "${method.name}", which core has already.`);
@@ -56,7 +74,24 @@ export class CoreApi implements Api {
   async call(name: string, params: unknown, caller: Caller, signal: AbortSignal = never): Promise<Json> {
     const method = this.#methods.get(name);
     if (!method) throw faults.methodUnknown(name);
+    if (method.permission === "read") return this.#call(method, params, caller, signal);
+    try {
+      const result = await this.#call(method, params, caller, signal);
+      await this.#audit(method, params, caller, "ok");
+      return result;
+    } catch (error) {
+      // Whoever has no name could fill the audit with what it may not do anyway.
+      if (caller.kind !== "anonymous") {
+        await this.#audit(method, params, caller, BelfryError.is(error) ? error.code : "aborted");
+      }
+      throw error;
+    }
+  }
+
+  async #call(method: ApiMethod, params: unknown, caller: Caller, signal: AbortSignal): Promise<Json> {
+    const { name } = method;
     if (!caller.scopes.has(method.permission)) throw faults.forbidden(name, method.permission, caller.name);
+    this.#budgets.spend(caller, name, method.cost ?? 0, this.#deps.generation().budget);
     const fault = faultIn(params);
     if (fault) throw faults.paramsInvalid(name, [fault]);
     const checked = method.params.safeParse(params ?? {});
@@ -70,7 +105,8 @@ export class CoreApi implements Api {
       );
     }
     try {
-      return (await method.call(checked.data, { caller, signal })) as Json;
+      const call = async () => (await method.call(checked.data, { caller, signal })) as Json;
+      return await this.#answers.of(method, checked.data, caller, call);
     } catch (error) {
       if (signal.aborted) throw error;
       throw this.#told(error, { method: name, caller: caller.name });
@@ -80,7 +116,7 @@ export class CoreApi implements Api {
   async authenticate(token: string): Promise<Caller | undefined> {
     try {
       const facts = await useToken(this.#deps.store, token, this.#deps.clock.now());
-      return facts && tokenCaller(facts);
+      return facts && this.#ruled(tokenCaller(facts));
     } catch (error) {
       throw this.#told(error, { method: "authenticate" });
     }
@@ -99,6 +135,25 @@ export class CoreApi implements Api {
   }
 
   anonymous(): Caller {
-    return anonymousCaller(this.#deps.generation().anonymous === "read");
+    return this.#ruled(anonymousCaller(this.#deps.generation().anonymous === "read"));
+  }
+
+  #ruled(caller: Caller): Caller {
+    return ruled(caller, this.#deps.generation().visible, (error) =>
+      this.#logger.warn(
+        { err: error, caller: caller.name },
+        "access.visible failed; what it was asked about is hidden",
+      ),
+    );
+  }
+
+  /** A call that was carried out stays so when it cannot be noted; the master's log has it then. */
+  async #audit(method: ApiMethod, params: unknown, caller: Caller, outcome: string): Promise<void> {
+    try {
+      await addAudit(this.#deps.store, caller, method.name, params, outcome);
+    } catch (error) {
+      const { name, kind, origin } = caller;
+      this.#logger.error({ err: error, method: method.name, caller: { name, kind, origin }, outcome }, "not audited");
+    }
   }
 }

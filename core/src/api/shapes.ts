@@ -23,6 +23,7 @@ export const builderShape = z.object({
   tags: z.array(z.string()),
   description: z.string(),
   configured: z.boolean().describe("false for a builder that only has history"),
+  position: z.int().nullable().describe("its place in the configuration, from 0; null without one"),
   paused: z.boolean(),
   workers: z.array(z.string()),
 });

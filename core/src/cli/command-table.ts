@@ -15,6 +15,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   builds: () => import("./commands/builds.ts"),
   builders: () => import("./commands/builders.ts"),
   plugins: () => import("./commands/plugins.ts"),
+  api: () => import("./commands/api.ts"),
   token: () => import("./commands/token.ts"),
   db: () => import("./commands/db.ts"),
 };

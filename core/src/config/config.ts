@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Caller, VisibilitySubject } from "../interfaces/api-method.ts";
 import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Renders } from "../interfaces/properties.ts";
 import type { Duration, Json } from "../interfaces/values.ts";
@@ -44,6 +45,15 @@ export interface Config {
   access?: {
     /** What callers without a token may do over the network. Default "none". */
     anonymous?: "none" | "read";
+    /**
+     * Hides builders, with their builds, events and logs, from callers over the network. Asked with a
+     * builder, or with a project alone (`builder` is "") for its changes; false hides it, and so does a
+     * throw. It can only take away from what a token may see. Not asked for callers with the scope
+     * admin. Must answer at once, and the same until the next configuration.
+     */
+    visible?: (subject: VisibilitySubject, caller: Pick<Caller, "name" | "kind" | "scopes">) => boolean;
+    /** Units a minute that each client has for expensive calls. Default 600. */
+    budget?: number;
   };
   logs?: {
     /** Bytes kept of one log. Default 200 MB. */
@@ -100,7 +110,18 @@ export const configSchema = z.strictObject({
       }),
     )
     .optional(),
-  access: z.strictObject({ anonymous: z.enum(["none", "read"]).optional() }).optional(),
+  access: z
+    .strictObject({
+      anonymous: z.enum(["none", "read"]).optional(),
+      visible: z
+        .custom<NonNullable<NonNullable<Config["access"]>["visible"]>>(
+          (value) => typeof value === "function",
+          "expected a function",
+        )
+        .optional(),
+      budget: z.int().min(1).max(1_000_000).optional(),
+    })
+    .optional(),
   logs: z.strictObject({ cap: z.int().min(1_000).optional() }).optional(),
 });
 

@@ -42,6 +42,8 @@ export interface Generation {
   title: string;
   masterName: string;
   anonymous: "none" | "read";
+  visible: NonNullable<CheckedConfig["access"]>["visible"];
+  budget: number;
   logCap: number;
   /** The configuration as data, for `config_generations` and to compare by. */
   shown: string;
@@ -149,6 +151,8 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
     title: config.title ?? "Belfry",
     masterName: config.name ?? "main",
     anonymous: config.access?.anonymous ?? "none",
+    visible: config.access?.visible,
+    budget: config.access?.budget ?? 600,
     logCap: config.logs?.cap ?? 200_000_000,
     shown: showConfig(config),
     database: single<"database">("database"),

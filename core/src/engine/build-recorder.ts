@@ -30,6 +30,15 @@ export interface LogRecord {
   error: Json;
 }
 
+/** How far a log is that is being written. */
+export interface GrowthRecord {
+  step: number;
+  log: number;
+  name: string;
+  lines: number;
+  bytes: number;
+}
+
 interface Dirty<T> {
   record: T;
   stored: boolean;
@@ -50,6 +59,7 @@ export class BuildRecorder {
   readonly #onError: (error: unknown) => void;
   readonly #calls = new Map<string, Dirty<CallRecord>>();
   readonly #logs = new Map<string, Dirty<LogRecord>>();
+  #grown = new Map<string, GrowthRecord>();
   #properties = new Map<string, { value: Json; source: string }>();
   #queue: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
@@ -68,6 +78,12 @@ export class BuildRecorder {
 
   log(record: LogRecord): void {
     this.#note(this.#logs, `${record.step}/${record.log}`, record, record.finished);
+  }
+
+  /** After `log` has told of the log; what it says at the end counts alone. */
+  logGrew(record: GrowthRecord): void {
+    this.#grown.set(`${record.step}/${record.log}`, record);
+    this.#later();
   }
 
   property(name: string, value: Json, source: string): void {
@@ -102,6 +118,8 @@ export class BuildRecorder {
   async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const calls = dirtyOnes(this.#calls);
     const logs = dirtyOnes(this.#logs);
+    const grown = this.#grown;
+    this.#grown = new Map();
     const properties = this.#properties;
     this.#properties = new Map();
     for (const { entry } of [...calls, ...logs]) entry.dirty = false;
@@ -110,12 +128,17 @@ export class BuildRecorder {
       result = await this.#store.write(async (tx) => {
         await tx.requireLease(this.#lease);
         for (const { record, stored } of calls) await this.#writeCall(tx, record, stored);
-        for (const { record, stored } of logs) await this.#writeLog(tx, record, stored);
+        for (const { record, stored } of logs) {
+          await this.#writeLog(tx, record, stored);
+          if (record.finished) grown.delete(`${record.step}/${record.log}`);
+        }
+        for (const record of grown.values()) await this.#writeGrowth(tx, record);
         await this.#writeProperties(tx, [...properties]);
         return work(tx);
       });
     } catch (error) {
       for (const { entry } of [...calls, ...logs]) entry.dirty = true;
+      this.#grown = new Map([...grown, ...this.#grown]);
       this.#properties = new Map([...properties, ...this.#properties]);
       throw error;
     }
@@ -193,6 +216,18 @@ export class BuildRecorder {
         { builder, project },
       );
     }
+  }
+
+  async #writeGrowth(tx: Tx, { step, log, name, lines, bytes }: GrowthRecord): Promise<void> {
+    const { id, builder, number, project } = this.#build;
+    await tx.db
+      .updateTable("logs")
+      .set({ lines, bytes })
+      .where("build_id", "=", id)
+      .where("step", "=", step)
+      .where("log", "=", log)
+      .execute();
+    tx.event("log.grew", { build: id, builder, number, step, log, name, lines, bytes }, { builder, project });
   }
 
   async #writeProperties(tx: Tx, properties: [name: string, { value: Json; source: string }][]): Promise<void> {

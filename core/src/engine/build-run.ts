@@ -28,7 +28,7 @@ import { isLeaseLost, type KeptLease } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
 import { combineResults } from "./results.ts";
 import { describe } from "./source-loop.ts";
-import { RunningLog } from "./step-log.ts";
+import { GrowthWatch, RunningLog } from "./step-log.ts";
 import { JournaledWorker } from "./step-worker.ts";
 
 const GIVE_UP_MILLIS = 30_000;
@@ -82,6 +82,7 @@ export class BuildRun {
   readonly #deps: BuildRunDeps;
   readonly #recorder: BuildRecorder;
   readonly #secrets: SecretSet = createSecretSet();
+  readonly #growth: GrowthWatch;
   readonly #properties: BuildProperties;
   readonly #stop = new AbortController();
   readonly #hard = new AbortController();
@@ -102,6 +103,9 @@ export class BuildRun {
     this.#deps = deps;
     this.#recorder = new BuildRecorder(deps.store, deps.clock, deps.lease, build, (error) =>
       deps.onError("the journal could not be written", error, build),
+    );
+    this.#growth = new GrowthWatch(deps.clock, (step, { number, name }, { lines, bytes }) =>
+      this.#recorder.logGrew({ step, log: number, name, lines, bytes }),
     );
     this.#properties = new BuildProperties((name, value, source) =>
       this.#recorder.property(name, this.#secrets.json(value) as Json, source),
@@ -293,6 +297,7 @@ export class BuildRun {
     const logs = new Map<string, RunningLog>();
     const outcome = await this.#carryOut(number, configured, logs, shown).catch(async (error) => {
       // The build belongs to somebody else: let go of the files, and write nothing down.
+      this.#growth.clear();
       await Promise.all([...logs.values()].map((log) => log.finish()));
       throw error;
     });
@@ -465,8 +470,11 @@ export class BuildRun {
     const number = logs.size + 1;
     const key = `b/${this.#build.id}/${step}-${number}`;
     const appender = this.#deps.logStore.create(key, { fence: this.#build.fence, capBytes: this.#deps.logCap });
-    const log = new RunningLog(storable(name.slice(0, 200)), number, key, appender, this.#secrets, this.#deps.clock);
+    const { clock } = this.#deps;
+    const shown = storable(name.slice(0, 200));
+    const log = new RunningLog(shown, number, key, appender, this.#secrets, clock, () => this.#growth.grows());
     logs.set(name, log);
+    this.#growth.watch(step, log);
     this.#recorder.log({
       step,
       log: number,
@@ -482,6 +490,7 @@ export class BuildRun {
   }
 
   async #finishLogs(step: number, logs: Map<string, RunningLog>): Promise<void> {
+    this.#growth.clear();
     for (const log of logs.values()) {
       const totals = await log.finish();
       this.#recorder.log({

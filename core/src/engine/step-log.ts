@@ -1,5 +1,5 @@
 import type { StepLog } from "../interfaces/build-step.ts";
-import type { Clock } from "../interfaces/clock.ts";
+import type { Clock, Timer } from "../interfaces/clock.ts";
 import type { LogAppender, LogChannel, LogTotals } from "../interfaces/log-store.ts";
 import type { Masker, SecretSet } from "../logs/masker.ts";
 
@@ -16,15 +16,25 @@ export class RunningLog implements StepLog {
   readonly #appender: LogAppender;
   readonly #secrets: SecretSet;
   readonly #clock: Clock;
+  readonly #onGrowth: () => void;
   readonly #maskers = new Map<LogChannel, Masker>();
 
-  constructor(name: string, number: number, key: string, appender: LogAppender, secrets: SecretSet, clock: Clock) {
+  constructor(
+    name: string,
+    number: number,
+    key: string,
+    appender: LogAppender,
+    secrets: SecretSet,
+    clock: Clock,
+    onGrowth: () => void = () => {},
+  ) {
     this.name = name;
     this.number = number;
     this.key = key;
     this.#appender = appender;
     this.#secrets = secrets;
     this.#clock = clock;
+    this.#onGrowth = onGrowth;
   }
 
   get totals(): LogTotals {
@@ -41,6 +51,7 @@ export class RunningLog implements StepLog {
     const masked = this.#masker(channel).mask(data);
     if (masked.length === 0) return undefined;
     const waits = this.#appender.append(channel, masked, time);
+    this.#onGrowth();
     return waits?.catch((error: unknown) => this.#fail(error));
   }
 
@@ -71,4 +82,63 @@ export class RunningLog implements StepLog {
   #fail(error: unknown): void {
     this.error ??= error ?? new Error("the log store failed");
   }
+}
+
+/** From one telling to the next, and from a log's beginning to its first. */
+const TELL_EVERY = 1_000;
+/** What was written so long ago can be read. */
+const SETTLED_AFTER = 100;
+
+interface WatchedLog {
+  step: number;
+  log: RunningLog;
+  since: number;
+  told: LogTotals | undefined;
+}
+
+/** Tells now and then which of a build's logs have grown, all at once, and does nothing while none grows. */
+export class GrowthWatch {
+  readonly #clock: Clock;
+  readonly #tell: (step: number, log: RunningLog, totals: LogTotals) => void;
+  #logs: WatchedLog[] = [];
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, tell: (step: number, log: RunningLog, totals: LogTotals) => void) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  watch(step: number, log: RunningLog): void {
+    this.#logs.push({ step, log, since: this.#clock.monotonic(), told: undefined });
+  }
+
+  /** Called whenever something was written to one of the logs. */
+  grows(): void {
+    this.#timer ??= this.#clock.setTimer(TELL_EVERY - SETTLED_AFTER, () => this.#look());
+  }
+
+  /** Forgets all logs: they are finished. */
+  clear(): void {
+    this.#logs = [];
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    const old = this.#clock.monotonic() - (TELL_EVERY - SETTLED_AFTER);
+    const grown = this.#logs.filter(hasGrown).filter(({ since }) => since <= old);
+    const totals = grown.map(({ log }) => log.totals);
+    this.#timer = this.#clock.setTimer(SETTLED_AFTER, () => {
+      this.#timer = undefined;
+      for (const [i, watched] of grown.entries()) {
+        watched.told = totals[i] as LogTotals;
+        this.#tell(watched.step, watched.log, watched.told);
+      }
+      if (this.#logs.some(hasGrown)) this.grows();
+    });
+  }
+}
+
+function hasGrown({ log, told }: WatchedLog): boolean {
+  return log.totals.bytes > (told?.bytes ?? 0);
 }

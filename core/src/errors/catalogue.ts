@@ -139,6 +139,16 @@ export const faults = {
       why: "The running configuration has none of that name.",
       fix: "`belfry builders` lists the names.",
     }),
+  budgetSpent: (method: string, seconds: number) =>
+    new BelfryError(
+      "BELFRY_BUDGET_SPENT",
+      {
+        what: `"${method}" cannot be called so often.`,
+        why: "It costs the master much, and the budget of this client for such calls is spent.",
+        fix: `Try again in ${seconds} seconds, or ask for less; the administrator sets \`access.budget\` in the configuration.`,
+      },
+      { details: [{ path: "retryAfterSeconds", message: String(seconds) }] },
+    ),
   notFound: (noun: string, which: string) =>
     new BelfryError("BELFRY_NOT_FOUND", {
       what: `There is no ${noun} ${cut(which)}.`,

@@ -10,6 +10,8 @@ export interface Caller {
   readonly name: string;
   readonly kind: "internal" | "socket" | "token" | "session" | "anonymous";
   readonly scopes: ReadonlySet<Scope>;
+  /** Where it calls from, for the audit and for budgets: an address such as `"192.0.2.7"`; `undefined` within this machine. */
+  readonly origin?: string | undefined;
   /** Which builders it may see; `null` for all. Asked with a builder's name, tags and project. */
   readonly visible: ((subject: VisibilitySubject) => boolean) | null;
 }
@@ -39,9 +41,24 @@ export interface ApiMethod<P extends z.ZodType = z.ZodType, R extends z.ZodType 
   readonly summary: string;
   readonly params: P;
   readonly result: R;
-  /** Parameters of a call that works on any master, for the reference. */
-  readonly example?: Json;
+  /**
+   * Parameters of a call, for the reference and for the test that compares the tongues. It speaks of
+   * the builder "runtests", its build 1 and what belongs to it, or of nothing.
+   */
+  readonly example: Json;
+  /** A stable method keeps its name, its parameters and the fields of its result. Default "experimental". */
   readonly stability?: "stable" | "experimental";
+  /**
+   * What a call takes of the caller's budget (`access.budget` of the configuration), in units; for
+   * calls that cost the master much. Default 0: as many as somebody likes.
+   */
+  readonly cost?: number;
+  /**
+   * True for an answer that holds until somebody commits or another configuration is loaded: it then
+   * depends on nothing but the parameters, the database, the configuration and what the caller may
+   * see. It may be given again without a call. Default: no answer does.
+   */
+  lasts?(answer: z.input<R>): boolean;
   /** May be called any number of times at once. Throws BelfryErrors. Must not wait without listening to `ctx.signal`. */
   call(params: z.output<P>, ctx: ApiContext): Promise<z.input<R>>;
 }

@@ -45,6 +45,11 @@ export function createFileLogStore(options: FileLogStoreOptions): LogStore {
   return new FileLogStore(options);
 }
 
+/** Where a store that was made here keeps its logs; undefined for any other store. */
+export function folderOf(store: LogStore): string | undefined {
+  return FileLogStore.folderOf(store);
+}
+
 class FileLogStore implements LogStore, AppenderStore, ReaderStore {
   readonly pool = new TextPool();
   readonly compressor = new Compressor();
@@ -62,6 +67,10 @@ class FileLogStore implements LogStore, AppenderStore, ReaderStore {
     this.#folder = folder;
     this.publishAfter = publishAfter;
     this.cache = new FrameCache(cacheBytes);
+  }
+
+  static folderOf(store: LogStore): string | undefined {
+    return #folder in store ? store.#folder : undefined;
   }
 
   create(key: LogKey, { fence, capBytes }: { fence: number; capBytes: number }): LogAppender {

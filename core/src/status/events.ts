@@ -35,6 +35,8 @@ export const EVENT_TYPES = {
   "step.started": z.strictObject({ ...build, step: z.int(), name }),
   "step.finished": z.strictObject({ ...build, step: z.int(), name, result, summary: z.string() }),
   "log.added": z.strictObject({ ...build, step: z.int(), log: z.int(), name }),
+  /** Lines and bytes that can be read by now; at most about once a second for each log, and not for logs of a moment. */
+  "log.grew": z.strictObject({ ...build, step: z.int(), log: z.int(), name, lines: z.int(), bytes: z.int() }),
   "log.finished": z.strictObject({
     ...build,
     step: z.int(),

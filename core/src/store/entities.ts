@@ -195,6 +195,9 @@ export const Build = defineEntity({
     { properties: ["request_id"] },
     { properties: ["revision", "id"] },
     { properties: ["branch", "id"] },
+    { properties: ["builder_id", "branch", "id"] },
+    { properties: ["finished_at", "id"] },
+    { properties: ["worker", "id"] },
   ],
 });
 
@@ -348,6 +351,33 @@ export const Token = defineEntity({
   },
 });
 
+export const AuditRow = defineEntity({
+  name: "AuditRow",
+  tableName: "audit",
+  properties: {
+    id: id(),
+    at: millis(),
+    caller: p.text(),
+    kind: p.string().length(20),
+    origin: p.text().nullable(),
+    method: p.string().length(200),
+    params: p.text(),
+    outcome: p.string().length(200),
+  },
+  indexes: [{ properties: ["caller", "id"] }, { properties: ["method", "id"] }],
+});
+
+export const ListenerCursor = defineEntity({
+  name: "ListenerCursor",
+  tableName: "listener_cursors",
+  properties: {
+    name: p.string().length(255).primary(),
+    position: p.bigint("number"),
+    caller: p.text(),
+    moved_at: millis(),
+  },
+});
+
 export const PluginRecordRow = defineEntity({
   name: "PluginRecordRow",
   tableName: "plugin_records",
@@ -403,6 +433,8 @@ export const ENTITIES = [
   ParkedEvent,
   ConfigGeneration,
   Token,
+  AuditRow,
+  ListenerCursor,
   PluginRecordRow,
   JobRow,
 ] as const;

@@ -3,6 +3,7 @@ import { Migrator } from "@mikro-orm/migrations";
 import type { OrmOptions } from "../interfaces/database.ts";
 import { ENTITIES } from "./entities.ts";
 import { Tables } from "./migrations/0001-tables.ts";
+import { Tongues } from "./migrations/0002-tongues.ts";
 
 /** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
 export async function runMigrations(options: OrmOptions): Promise<void> {
@@ -25,7 +26,10 @@ async function open(options: OrmOptions) {
     extensions: [Migrator],
     logger: () => undefined,
     migrations: {
-      migrationsList: [{ name: "0001-tables", class: Tables }],
+      migrationsList: [
+        { name: "0001-tables", class: Tables },
+        { name: "0002-tongues", class: Tongues },
+      ],
       snapshot: false,
       transactional: true,
     },

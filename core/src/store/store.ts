@@ -7,7 +7,7 @@ import type { Db } from "./tables.ts";
 import { Tx } from "./tx.ts";
 
 /** The names of all migrations, oldest first. A database that names others was made by a newer Belfry. */
-export const MIGRATIONS = ["0001-tables"] as const;
+export const MIGRATIONS = ["0001-tables", "0002-tongues"] as const;
 
 const MOST_ATTEMPTS = 5;
 
@@ -56,6 +56,11 @@ export class Store {
     });
     this.doorbell.ring(...rings);
     return result;
+  }
+
+  /** Another number whenever anybody has committed something; `undefined` where that is not cheaply told. */
+  version(): number | undefined {
+    return this.#connection.version?.();
   }
 
   /** The time by the database's clock. */

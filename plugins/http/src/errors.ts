@@ -173,6 +173,7 @@ const STATUS = new Map<string, number>([
   ["BELFRY_SCHEDULER_CANNOT_FORCE", 409],
   ["BELFRY_TOKEN_TWICE", 409],
   ["BELFRY_FORBIDDEN", 403],
+  ["BELFRY_BUDGET_SPENT", 429],
 ]);
 
 const given = new WeakMap<BelfryError, number>();

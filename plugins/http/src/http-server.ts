@@ -64,11 +64,11 @@ export interface Mount {
    */
   handler(ctx: HttpContext): Promise<void> | void;
   /**
-   * How a refusal reads at this path, as JSON text, for a protocol with a form of its own. Used for
-   * everything that is refused here, by the server too; status and headers are the server's. Must
-   * not throw.
+   * How a refusal reads at this path, for a protocol with a form of its own: JSON text, or text of
+   * another type. Used for everything that is refused here, by the server too; status and other headers
+   * are the server's. Must not throw.
    */
-  errorBody?(error: BelfryError, requestId: string): string;
+  errorBody?(error: BelfryError, requestId: string): string | { type: string; body: string };
 }
 
 /** A request to leave HTTP for another protocol. Host and Origin have been checked. */
@@ -101,8 +101,9 @@ export interface HttpServer {
    */
   onUpgrade(path: string, handler: (upgrade: Upgrade) => void): () => void;
   /**
-   * Who sent the request: the owner of its `Authorization: Bearer` token, or the anonymous caller
-   * if it has no such header. Throws `BELFRY_HTTP_TOKEN_REFUSED` for any other.
+   * Who sent the request: the owner of its `Authorization: Bearer` token, or of the token that is the
+   * password of `Authorization: Basic` (the user name does not count), or the anonymous caller if it
+   * has no such header. Throws `BELFRY_HTTP_TOKEN_REFUSED` for any other.
    */
   caller(ctx: HttpContext): Promise<Caller>;
   /**

@@ -81,11 +81,11 @@ export class Mounts implements HttpServer {
     };
   }
 
-  caller(ctx: Pick<HttpContext, "req">): Promise<Caller> {
+  async caller(ctx: Pick<HttpContext, "req"> & { ip?: string }): Promise<Caller> {
     const header = ctx.req.headers.authorization;
     this.#api ??= this.#container.resolve(TOKENS.api);
-    if (header === undefined) return Promise.resolve(this.#api.anonymous());
-    return this.#authenticate(this.#api, header);
+    const caller = header === undefined ? this.#api.anonymous() : await this.#authenticate(this.#api, header);
+    return { ...caller, origin: ctx.ip ?? ctx.req.socket.remoteAddress };
   }
 
   body(ctx: Pick<HttpContext, "req" | "res">, limit?: number): Promise<Buffer> {
@@ -134,12 +134,25 @@ export class Mounts implements HttpServer {
   }
 
   async #authenticate(api: Api, header: string): Promise<Caller> {
-    const token = /^bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(header)?.[1];
+    const token = tokenIn(header);
     const caller = token === undefined ? undefined : await api.authenticate(token);
     // Never anonymous instead: who shows a token means to be somebody.
     if (caller === undefined) throw faults.tokenRefused();
     return caller;
   }
+}
+
+/**
+ * The token of a header `Authorization`: that of Bearer, or the password of Basic, which is all that
+ * readers of feeds can send.
+ */
+function tokenIn(header: string): string | undefined {
+  const basic = /^basic +([A-Za-z0-9+/]{1,1024}={0,2})$/i.exec(header)?.[1];
+  const given =
+    basic === undefined
+      ? /^bearer +(.*)$/i.exec(header)?.[1]
+      : /^[^:]*:(.*)$/s.exec(Buffer.from(basic, "base64").toString())?.[1];
+  return given !== undefined && /^[A-Za-z0-9._~+/=-]{1,512}$/.test(given) ? given : undefined;
 }
 
 function allowed(methods: readonly string[] = ["GET"]): readonly string[] {

@@ -16,6 +16,8 @@ export function refusalHeaders(error: BelfryError): Record<string, string> {
       return { "WWW-Authenticate": 'Bearer realm="belfry", error="invalid_token"' };
     case "BELFRY_HTTP_BODY_SLOW":
       return { Connection: "close" };
+    case "BELFRY_BUDGET_SPENT":
+      return { "Retry-After": error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1" };
     case "BELFRY_HTTP_STOPPING":
       return { "Retry-After": "1" };
     default:
@@ -25,12 +27,14 @@ export function refusalHeaders(error: BelfryError): Record<string, string> {
 
 /** Answers with an error: in the form of what is mounted there, as JSON, or as text for who would rather read that. */
 export function refuse(ctx: HttpContext, error: BelfryError, errorBody?: Mount["errorBody"]): void {
-  const plain = !errorBody && ctx.accepts("application/json", "text/plain", "text/html") !== "application/json";
+  const own = errorBody?.(error, ctx.state.requestId);
+  const plain = own === undefined && ctx.accepts("application/json", "text/plain", "text/html") !== "application/json";
   ctx.status = statusOf(error);
   ctx.set("Content-Type", plain ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
   ctx.set("Cache-Control", "no-store");
   for (const [name, value] of Object.entries(refusalHeaders(error))) ctx.set(name, value);
-  ctx.body = errorBody?.(error, ctx.state.requestId) ?? refusalText(error, ctx.state.requestId, plain);
+  if (typeof own === "object") ctx.set("Content-Type", own.type);
+  ctx.body = (typeof own === "object" ? own.body : own) ?? refusalText(error, ctx.state.requestId, plain);
 }
 
 const REASONS: Record<number, string> = {

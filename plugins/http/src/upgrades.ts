@@ -16,6 +16,14 @@ export interface UpgradeParts {
   stopping(): boolean;
 }
 
+/** Of the addresses that proxies have added, the one of the proxy that is nearest: as `maxIpsCount: 1` has it for requests. */
+function lastOf(header: string | string[] | undefined): string | undefined {
+  return String(header ?? "")
+    .split(",")
+    .at(-1)
+    ?.trim();
+}
+
 /** The listener for requests that ask to leave HTTP. */
 export function upgrades({ mounts, guard, log, proxy, stopping }: UpgradeParts) {
   return (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -33,7 +41,8 @@ export function upgrades({ mounts, guard, log, proxy, stopping }: UpgradeParts) 
       guard.check(req, forwarded || (req.headers.host ?? ""));
       const handler = mounts.upgradeAt(path);
       if (handler === undefined) throw faults.pathUnknown(path);
-      handler({ req, socket, head, requestId, caller: () => mounts.caller({ req }) });
+      const ip = proxy ? lastOf(req.headers["x-forwarded-for"]) : undefined;
+      handler({ req, socket, head, requestId, caller: () => mounts.caller({ req, ...(ip && { ip }) }) });
     } catch (error) {
       if (!BelfryError.is(error)) log.error({ requestId, error: messageOf(error) }, "an upgrade failed");
       if (!socket.writable) return void socket.destroy();

@@ -69,6 +69,10 @@ export class SqliteConnection implements DatabaseConnection {
     return { driver: SqliteDriver, dbName: this.#threadData.file, driverOptions: ormDialect(this.#threadData) };
   }
 
+  version(): number {
+    return this.#reader.version();
+  }
+
   get doorbell(): Doorbell {
     return this.#doorbell;
   }

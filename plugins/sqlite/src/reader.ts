@@ -39,6 +39,11 @@ export class Reader implements DatabaseConnection {
     }
   }
 
+  /** See `pragma data_version`: it counts what others commit, and this connection itself never does. */
+  version(): number {
+    return this.#session.version();
+  }
+
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
     yield await this.executeQuery<R>(query);
   }

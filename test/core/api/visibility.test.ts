@@ -18,9 +18,11 @@ const codeOf = async (kit: TestMaster, method: string, params: Json, caller: Cal
 /** Every way to ask for something that belongs to the builder "covert" or the project "hidden". */
 const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["builders.get", { builder: "covert" }],
+  ["builders.get", { builder: "covert", include: ["lastBuild"] }],
   ["builds.get", { build: hidden.build }],
   ["builds.get", { builder: "covert", number: 1 }],
   ["builds.get", { builder: "covert", number: -1 }],
+  ["builds.get", { build: hidden.build, include: ["steps", "logs", "changes"] }],
   ["builds.steps", { build: hidden.build }],
   ["logs.list", { build: hidden.build }],
   ["logs.read", { build: hidden.build, step: 1 }],
@@ -48,7 +50,11 @@ async function everything(world: ApiWorld, caller: Caller): Promise<string> {
   const asked: [string, Params][] = [
     ["builders.list", {}],
     ["builders.list", { project: "hidden" }],
+    ["builders.list", { include: ["lastBuild", "running", "pending"], branch: "main" }],
+    ["builders.list", { tag: "slow" }],
     ["builds.list", {}],
+    ["builds.list", { include: ["reason", "sourceStamps", "properties", "steps", "logs", "changes", "usualMillis"] }],
+    ["builds.list", { worker: "w", order: "-finishedAt" }],
     ["builds.list", { builder: "covert" }],
     ["builds.list", { branch: "main" }],
     ["builds.list", { revision: "hidden" }],
@@ -57,6 +63,7 @@ async function everything(world: ApiWorld, caller: Caller): Promise<string> {
     ["requests.list", { builder: "covert" }],
     ["requests.list", { buildset: hidden.buildset }],
     ["requests.list", { order: "queue" }],
+    ["requests.list", { include: ["reason", "sourceStamps", "properties", "builds"] }],
     ["requests.why", { request: running.waiting }],
     ["changes.list", {}],
     ["changes.list", { revision: "hidden" }],
@@ -185,7 +192,7 @@ for (const kind of DATABASES) {
       "sources.poll",
       "changes.add",
     ];
-    const administer = ["tokens.add", "tokens.list", "tokens.revoke", "master.stop"];
+    const administer = ["audit.list", "tokens.add", "tokens.list", "tokens.revoke", "master.stop"];
     for (const { name, permission } of api.methods())
       assert.is(permission, control.includes(name) ? "control" : administer.includes(name) ? "admin" : "read", name);
     const text = JSON.stringify(await kit.call("events.since", { since: "0", limit: 500 }, controller));

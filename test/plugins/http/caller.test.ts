@@ -45,6 +45,24 @@ test("a wrong token is answered with 401, never taken as anonymous", async () =>
   assert.not.match(JSON.stringify(world.log), "belfry_wrong");
 });
 
+test("the password of Basic is taken as the token, whoever it says it is", async () => {
+  await using world = withWho(await serving());
+  const who = (pair: string, scheme = "Basic") =>
+    ask(`${world.url}/who`, { headers: { authorization: `${scheme} ${Buffer.from(pair).toString("base64")}` } });
+  for (const pair of ["ann:belfry_right", ":belfry_right", "somebody else\u00e9:belfry_right"])
+    assert.is(JSON.parse((await who(pair)).body).name, "ann", pair);
+  assert.is(JSON.parse((await who("x:belfry_right", "basic")).body).name, "ann");
+  for (const pair of [
+    "ann:belfry_wrong",
+    "ann:",
+    "belfry_right",
+    "belfry_right:",
+    "ann:belfry_right:x",
+    "ann:belfry_right\n",
+  ])
+    assert.is((await who(pair)).status, 401, pair);
+});
+
 test("an API that cannot check tokens fails the request, and lets nobody in", async () => {
   class Broken extends FakeApi {
     override async authenticate(): Promise<undefined> {

@@ -75,6 +75,7 @@ export function method<S extends z.ZodType>(
     summary: name,
     params,
     result: z.any(),
+    example: {},
     call: async (input, ctx) => call(input as z.output<S>, ctx.signal),
   };
 }

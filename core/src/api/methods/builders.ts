@@ -1,7 +1,8 @@
 import { z } from "zod";
+import type { Generation } from "../../config/generation.ts";
 import { faults } from "../../errors/catalogue.ts";
-import type { ApiMethod } from "../../interfaces/api-method.ts";
 import type { Row } from "../../store/tables.ts";
+import { BUILDER_DETAILS, builderDetails, builderDetailsShape } from "../builder-details.ts";
 import type { ApiDeps } from "../deps.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
@@ -10,7 +11,20 @@ import { View } from "../visibility.ts";
 
 const FIELDS = Object.keys(builderShape.shape);
 
-export function builderMethods(deps: ApiDeps): ApiMethod[] {
+const details = {
+  include: z
+    .array(z.enum(BUILDER_DETAILS))
+    .min(1)
+    .max(BUILDER_DETAILS.length)
+    .optional()
+    .describe("what there is besides the fields"),
+  branch: z
+    .string()
+    .optional()
+    .describe("with `include`: only builds of this branch count for `lastBuild` and `running`"),
+};
+
+export function builderMethods(deps: ApiDeps) {
   const { store } = deps;
   const toBuilder = (row: Row<"builders">) => ({
     id: row.id,
@@ -19,9 +33,16 @@ export function builderMethods(deps: ApiDeps): ApiMethod[] {
     tags: JSON.parse(row.tags) as string[],
     description: row.description,
     configured: row.configured === 1,
+    position: places(deps.generation()).get(row.name) ?? null,
     paused: row.paused === 1,
     workers: [...(deps.generation().builders.get(row.name)?.workers ?? [])],
   });
+  /** The names of builders with a tag, of those in `within`. */
+  const tagged = async (tag: string, within: ReadonlySet<string> | null): Promise<Set<string>> => {
+    const rows = await store.read.selectFrom("builders").select(["name", "tags"]).execute();
+    const fitting = rows.filter((row) => (JSON.parse(row.tags) as string[]).includes(tag));
+    return new Set(fitting.map((row) => row.name).filter((name) => within === null || within.has(name)));
+  };
   return [
     defineMethod({
       name: "builders.list",
@@ -33,14 +54,19 @@ export function builderMethods(deps: ApiDeps): ApiMethod[] {
           .optional()
           .describe("only those of the running configuration, or only those with nothing but history"),
         project: z.string().optional(),
+        tag: z.string().optional(),
+        ...details,
         ...pageParams(FIELDS, ["name", "-name"]),
       }),
-      result: pageResult(builderShape),
-      example: { limit: 10 },
+      result: pageResult(builderShape.extend(builderDetailsShape.shape)),
+      example: { configured: true, include: ["lastBuild", "pending"], limit: 10 },
       stability: "stable",
-      async call({ configured, project, limit = DEFAULT_LIMIT, cursor, order = "name", fields }, { caller }) {
-        const view = new View(caller, store);
-        const names = await view.builders();
+      lasts: () => true,
+      async call(params, { caller }) {
+        const { configured, project, tag, branch, include } = params;
+        const { limit = DEFAULT_LIMIT, cursor, order = "name", fields } = params;
+        const visible = await new View(caller, store).builders();
+        const names = tag === undefined ? visible : await tagged(tag, visible);
         const query = `builders.list ${order}`;
         const after = readCursor(cursor, query, z.string());
         const down = order === "-name";
@@ -54,21 +80,39 @@ export function builderMethods(deps: ApiDeps): ApiMethod[] {
           .orderBy("name", down ? "desc" : "asc")
           .limit(limit + 1)
           .execute();
-        return toPage(rows.map(toBuilder), limit, query, (last) => last.name, fields);
+        const page = toPage(rows.map(toBuilder), limit, query, (last) => last.name, fields);
+        if (!include) return page;
+        const shown = rows.slice(0, limit).map((row) => row.id);
+        const found = await builderDetails(deps, shown, include, branch);
+        return { items: page.items.map((item, i) => ({ ...item, ...found.get(shown[i] ?? 0) })), next: page.next };
       },
     }),
     defineMethod({
       name: "builders.get",
       permission: "read",
       summary: "One builder by name.",
-      params: z.strictObject({ builder: z.string() }),
-      result: builderShape,
+      params: z.strictObject({ builder: z.string(), ...details }),
+      result: builderShape.extend(builderDetailsShape.partial().shape),
+      example: { builder: "runtests" },
       stability: "stable",
-      async call({ builder }, { caller }) {
+      lasts: () => true,
+      async call({ builder, include, branch }, { caller }) {
         const row = await store.read.selectFrom("builders").selectAll().where("name", "=", builder).executeTakeFirst();
         if (!row || !(await new View(caller, store).sees(builder))) throw faults.notFound("builder", `"${builder}"`);
-        return toBuilder(row);
+        const found = include && (await builderDetails(deps, [row.id], include, branch));
+        return { ...toBuilder(row), ...found?.get(row.id) };
       },
     }),
   ];
+}
+
+const placesOf = new WeakMap<Generation, Map<string, number>>();
+
+function places(generation: Generation): Map<string, number> {
+  let places = placesOf.get(generation);
+  if (!places) {
+    places = new Map([...generation.builders.keys()].map((name, i) => [name, i]));
+    placesOf.set(generation, places);
+  }
+  return places;
 }

@@ -1,24 +1,31 @@
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
-import type { ApiMethod, Caller } from "../../interfaces/api-method.ts";
-import type { Json, Result } from "../../interfaces/values.ts";
-import { usualDuration } from "../../store/builds.ts";
+import type { Caller } from "../../interfaces/api-method.ts";
+import type { Json } from "../../interfaces/values.ts";
 import { addBuildset, stampsOf } from "../../store/buildsets.ts";
 import type { Row } from "../../store/tables.ts";
+import { DETAILS, type Details, detailsOf, detailsShape, MOST_DETAILED } from "../build-details.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
-import { buildShape, propertyShape, result, stampShape, stepShape } from "../shapes.ts";
+import { BUILD_COLUMNS, toBuild, toStep } from "../rows.ts";
+import { buildShape, result, stepShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
 const FIELDS = Object.keys(buildShape.shape);
+
+/** How far a negative number may reach back. */
+const FARTHEST = 10_000;
 
 /** How a single build is named: by id, or by builder and number. */
 export const buildRef = {
   build: z.int().optional().describe("the build's id"),
   builder: z.string().optional().describe("with `number`, instead of the id"),
-  number: z.int().optional().describe("of this builder; -1 is its newest build"),
+  number: z
+    .int()
+    .optional()
+    .describe(`of this builder; -1 is its newest build, -2 the one before, down to -${FARTHEST}`),
 };
 
 interface BuildRef {
@@ -27,72 +34,18 @@ interface BuildRef {
   number?: number | undefined;
 }
 
-type BuildRow = Row<"builds"> & { name: string };
-
-export const COLUMNS = [
-  "b.id",
-  "b.number",
-  "b.request_id",
-  "b.buildset_id",
-  "b.worker",
-  "b.state",
-  "b.branch",
-  "b.revision",
-  "b.assigned_at",
-  "b.started_at",
-  "b.finished_at",
-  "b.result",
-  "b.summary",
-  "b.stop_reason",
-  "n.name",
-] as const;
-
-export function toBuild(
-  row: Pick<
-    BuildRow,
-    | "id"
-    | "name"
-    | "number"
-    | "request_id"
-    | "buildset_id"
-    | "worker"
-    | "state"
-    | "branch"
-    | "revision"
-    | "assigned_at"
-    | "started_at"
-    | "finished_at"
-    | "result"
-    | "summary"
-    | "stop_reason"
-  >,
-) {
-  return {
-    id: row.id,
-    builder: row.name,
-    number: row.number,
-    request: row.request_id,
-    buildset: row.buildset_id,
-    worker: row.worker,
-    state: row.state as "assigned" | "running" | "finished",
-    branch: row.branch,
-    revision: row.revision,
-    assignedAt: row.assigned_at,
-    startedAt: row.started_at,
-    finishedAt: row.finished_at,
-    result: row.result as Result | null,
-    summary: row.summary,
-    stopReason: row.stop_reason,
-  };
-}
-
 /** Finds the build a caller names, if he may see it. */
-export async function findBuild({ store }: ApiDeps, ref: BuildRef, caller: Caller): Promise<BuildRow> {
+export async function findBuild(
+  { store }: ApiDeps,
+  ref: BuildRef,
+  caller: Caller,
+): Promise<Row<"builds"> & { name: string }> {
   const { build, builder, number } = ref;
   if (build === undefined && (builder === undefined || number === undefined)) {
     throw faults.paramsInvalid("builds.get", [{ path: "build", message: "give `build`, or `builder` and `number`" }]);
   }
   const named = build ?? number ?? 0;
+  const back = build === undefined && named < 0 ? -named : undefined;
   const row = await store.read
     .selectFrom("builds as b")
     .innerJoin("builders as n", "n.id", "b.builder_id")
@@ -100,7 +53,8 @@ export async function findBuild({ store }: ApiDeps, ref: BuildRef, caller: Calle
     .select("n.name")
     .$if(build !== undefined, (q) => q.where("b.id", "=", idOrNone(named)))
     .$if(build === undefined, (q) => q.where("n.name", "=", builder as string))
-    .$if(build === undefined && number !== -1, (q) => q.where("b.number", "=", idOrNone(named)))
+    .$if(build === undefined && back === undefined, (q) => q.where("b.number", "=", idOrNone(named)))
+    .$if(back !== undefined, (q) => q.offset(Math.min((back as number) - 1, FARTHEST)))
     .orderBy("b.number", "desc")
     .limit(1)
     .executeTakeFirst();
@@ -110,7 +64,7 @@ export async function findBuild({ store }: ApiDeps, ref: BuildRef, caller: Calle
   return row;
 }
 
-export function buildMethods(deps: ApiDeps): ApiMethod[] {
+export function buildMethods(deps: ApiDeps) {
   const { store } = deps;
   return [
     defineMethod({
@@ -124,22 +78,44 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
         branch: z.string().optional(),
         revision: z.string().optional(),
         request: z.int().optional(),
-        ...pageParams(FIELDS, ["-id", "id"]),
+        worker: z.string().optional(),
+        finishedSince: z.int().optional().describe("ended at this time or later"),
+        finishedUntil: z.int().optional().describe("ended at this time or before"),
+        include: z
+          .array(z.enum(DETAILS))
+          .min(1)
+          .max(DETAILS.length)
+          .optional()
+          .describe(`what each item has besides its fields; then \`limit\` is at most ${MOST_DETAILED}`),
+        ...pageParams(FIELDS, ["-id", "id", "-finishedAt", "finishedAt"]),
       }),
-      result: pageResult(buildShape),
-      example: { limit: 10 },
+      result: pageResult(buildShape.extend(detailsShape.shape)),
+      example: { builder: "runtests", limit: 10, include: ["sourceStamps", "steps"] },
       stability: "stable",
-      async call({ limit = DEFAULT_LIMIT, cursor, order = "-id", fields, ...filter }, { caller }) {
-        const names = await new View(caller, store).builders();
+      // What a running step says of itself is not in the database yet.
+      lasts: ({ items }) => items.every((build) => build.steps === undefined || build.finishedAt !== null),
+      async call(params, { caller }) {
+        const { cursor, order = "-id", fields, include, ...filter } = params;
+        const { limit = include ? Math.min(DEFAULT_LIMIT, MOST_DETAILED) : DEFAULT_LIMIT } = filter;
+        if (include && limit > MOST_DETAILED) {
+          const message = `with \`include\` at most ${MOST_DETAILED}`;
+          throw faults.paramsInvalid("builds.list", [{ path: "limit", message }]);
+        }
+        const view = new View(caller, store);
+        const names = await view.builders();
         const query = `builds.list ${order}`;
-        const after = readCursor(cursor, query, idPlace);
-        const down = order === "-id";
+        const byEnd = order.endsWith("finishedAt");
+        const down = order.startsWith("-");
+        const [end, after] = byEnd
+          ? (readCursor(cursor, query, z.tuple([z.int(), idPlace])) ?? [])
+          : [undefined, readCursor(cursor, query, idPlace)];
+        const beyond = down ? "<" : ">";
         const builderId = filter.builder === undefined ? undefined : await builderIdOf(filter.builder, names);
         if (builderId === null) return { items: [], next: null };
         const rows = await store.read
           .selectFrom("builds as b")
           .innerJoin("builders as n", "n.id", "b.builder_id")
-          .select(COLUMNS)
+          .select(BUILD_COLUMNS)
           .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
           .$if(builderId !== undefined, (q) => q.where("b.builder_id", "=", builderId as number))
           .$if(filter.state !== undefined, (q) => q.where("b.state", "=", filter.state as string))
@@ -147,48 +123,61 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
           .$if(filter.branch !== undefined, (q) => q.where("b.branch", "=", filter.branch as string))
           .$if(filter.revision !== undefined, (q) => q.where("b.revision", "=", filter.revision as string))
           .$if(filter.request !== undefined, (q) => q.where("b.request_id", "=", idOrNone(filter.request as number)))
-          .$if(after !== undefined, (q) => q.where("b.id", down ? "<" : ">", after as number))
+          .$if(filter.worker !== undefined, (q) => q.where("b.worker", "=", filter.worker as string))
+          .$if(filter.finishedSince !== undefined, (q) =>
+            q.where("b.finished_at", ">=", filter.finishedSince as number),
+          )
+          .$if(filter.finishedUntil !== undefined, (q) =>
+            q.where("b.finished_at", "<=", filter.finishedUntil as number),
+          )
+          .$if(byEnd, (q) => q.where("b.finished_at", "is not", null).orderBy("b.finished_at", down ? "desc" : "asc"))
+          .$if(!byEnd && after !== undefined, (q) => q.where("b.id", beyond, after as number))
+          .$if(byEnd && after !== undefined, (q) =>
+            q.where((eb) =>
+              eb.or([
+                eb("b.finished_at", beyond, end as number),
+                eb.and([eb("b.finished_at", "=", end as number), eb("b.id", beyond, after as number)]),
+              ]),
+            ),
+          )
           .orderBy("b.id", down ? "desc" : "asc")
           .limit(limit + 1)
           .execute();
-        return toPage(rows.map(toBuild), limit, query, (last) => last.id, fields);
+        const builds = rows.map(toBuild);
+        const place = (last: { id: number; finishedAt: number | null }): Json =>
+          byEnd ? [last.finishedAt, last.id] : last.id;
+        const page = toPage(builds, limit, query, place, fields);
+        if (!include) return page;
+        const details = await detailsOf(deps, view, builds.slice(0, limit), include);
+        const items = page.items.map((item, i) => ({ ...item, ...details.get(builds[i]?.id ?? 0) }));
+        return { items, next: page.next };
       },
     }),
     defineMethod({
       name: "builds.get",
       permission: "read",
       summary: "One build, with its source stamps, its properties and how long it usually takes.",
-      params: z.strictObject(buildRef),
-      result: buildShape.extend({
-        reason: z.string(),
-        sourceStamps: z.array(stampShape),
-        properties: z.record(z.string(), propertyShape),
-        usualMillis: z.number().nullable().describe("average of the last good builds of this builder"),
+      params: z.strictObject({
+        ...buildRef,
+        include: z
+          .array(z.enum(["steps", "logs", "changes"]))
+          .min(1)
+          .max(3)
+          .optional(),
       }),
+      result: buildShape.extend({
+        ...detailsShape.pick({ reason: true, sourceStamps: true, properties: true, usualMillis: true }).shape,
+        ...detailsShape.pick({ steps: true, logs: true, changes: true }).partial().shape,
+      }),
+      example: { builder: "runtests", number: -1, include: ["steps"] },
       stability: "stable",
-      async call(ref, { caller }) {
-        const row = await findBuild(deps, ref, caller);
-        const [stamps, buildset, properties, usual] = await Promise.all([
-          stampsOf(store.read, [row.buildset_id]),
-          store.read.selectFrom("buildsets").select("reason").where("id", "=", row.buildset_id).executeTakeFirst(),
-          store.read
-            .selectFrom("properties")
-            .select(["name", "value", "source"])
-            .where("build_id", "=", row.id)
-            .orderBy("name")
-            .limit(1_000)
-            .execute(),
-          usualDuration(store, row.name),
-        ]);
-        return {
-          ...toBuild(row),
-          reason: buildset?.reason ?? "",
-          sourceStamps: stamps.get(row.buildset_id) ?? [],
-          properties: Object.fromEntries(
-            properties.map(({ name, value, source }) => [name, { value: JSON.parse(value) as Json, source }]),
-          ),
-          usualMillis: usual ?? null,
-        };
+      lasts: ({ steps, finishedAt }) => steps === undefined || finishedAt !== null,
+      async call({ include = [], ...ref }, { caller }) {
+        const build = toBuild(await findBuild(deps, ref, caller));
+        const wanted = ["reason", "sourceStamps", "properties", "usualMillis", ...include] as const;
+        const details = await detailsOf(deps, new View(caller, store), [build], wanted);
+        const got = details.get(build.id) as Details;
+        return { ...build, ...got };
       },
     }),
     defineMethod({
@@ -197,6 +186,7 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
       summary: "The steps of a build that have begun, in their order.",
       params: z.strictObject(buildRef),
       result: z.object({ build: z.int(), items: z.array(stepShape) }),
+      example: { builder: "runtests", number: -1 },
       stability: "stable",
       async call(ref, { caller }) {
         const { id } = await findBuild(deps, ref, caller);
@@ -208,18 +198,7 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
           .orderBy("step")
           .limit(10_000)
           .execute();
-        const items = rows.map((row) => ({
-          build: id,
-          step: row.step,
-          name: row.name,
-          kind: row.kind,
-          startedAt: row.started_at,
-          finishedAt: row.finished_at,
-          result: row.result as Result | null,
-          summary:
-            row.finished_at === null ? (running?.find((step) => step.step === row.step)?.summary ?? "") : row.summary,
-          error: row.error === null ? null : (JSON.parse(row.error) as Json),
-        }));
+        const items = rows.map((row) => toStep(row, running?.find((step) => step.step === row.step)?.summary));
         return { build: id, items };
       },
     }),
@@ -229,6 +208,7 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
       summary: "Stops a build; it ends as cancelled, with its request.",
       params: z.strictObject({ ...buildRef, reason: z.string().max(500).optional() }),
       result: z.object({ build: z.int() }),
+      example: { builder: "runtests", number: -1, reason: "not needed any more" },
       stability: "stable",
       async call({ reason, ...ref }, { caller }) {
         const { id } = await findBuild(deps, ref, caller);
@@ -253,6 +233,7 @@ export function buildMethods(deps: ApiDeps): ApiMethod[] {
       summary: "Builds the same source once more with the same properties, as a new buildset.",
       params: z.strictObject({ ...buildRef, reason: z.string().max(500).optional() }),
       result: z.object({ buildset: z.int(), request: z.int() }),
+      example: { builder: "runtests", number: 1, reason: "was it the network?" },
       stability: "stable",
       async call({ reason, ...ref }, { caller }) {
         const build = await findBuild(deps, ref, caller);

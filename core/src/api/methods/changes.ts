@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { newChangeSchema } from "../../engine/source-loop.ts";
 import { faults } from "../../errors/catalogue.ts";
-import type { ApiMethod } from "../../interfaces/api-method.ts";
 import type { NewChange } from "../../interfaces/change-source.ts";
 import { addChange, toChange } from "../../store/changes.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -27,7 +26,7 @@ const addParams = newChangeSchema
   })
   .strict();
 
-export function changeMethods(deps: ApiDeps): ApiMethod[] {
+export function changeMethods(deps: ApiDeps) {
   const { store } = deps;
   return [
     defineMethod({
@@ -42,6 +41,7 @@ export function changeMethods(deps: ApiDeps): ApiMethod[] {
       result: pageResult(changeShape),
       example: { limit: 10 },
       stability: "stable",
+      lasts: () => true,
       async call({ branch, revision, limit = DEFAULT_LIMIT, cursor, order = "-id", fields }, { caller }) {
         const view = new View(caller, store);
         const query = `changes.list ${order}`;
@@ -67,7 +67,9 @@ export function changeMethods(deps: ApiDeps): ApiMethod[] {
       summary: "One change.",
       params: z.strictObject({ change: z.int() }),
       result: changeShape,
+      example: { change: 1 },
       stability: "stable",
+      lasts: () => true,
       async call({ change }, { caller }) {
         const row = await store.read
           .selectFrom("changes")
@@ -84,6 +86,15 @@ export function changeMethods(deps: ApiDeps): ApiMethod[] {
       summary: "Tells of a change. When the answer comes it is stored and will not be lost.",
       params: addParams,
       result: z.object({ change: z.int(), added: z.boolean().describe("false if this key was known") }),
+      example: {
+        repository: "https://example.org/app.git",
+        branch: "main",
+        revision: "5f6c835a",
+        author: "Ada",
+        comments: "mend the build",
+        files: ["src/app.c"],
+        key: "5f6c835a",
+      },
       stability: "stable",
       async call(params, { caller }) {
         if (!new View(caller, store).seesProject(params.project ?? "")) {

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
-import type { ApiMethod } from "../../interfaces/api-method.ts";
 import { oldestPosition, type StoredEvent } from "../../store/events.ts";
 import type { ApiDeps } from "../deps.ts";
 import { defineMethod } from "../method.ts";
+import { readPosition } from "../positions.ts";
 import { eventShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
@@ -11,7 +11,7 @@ const SCANNED_AT_ONCE = 1_000;
 /** After so many events of which none fitted, the answer is empty, with the position to go on from. */
 const MOST_SCANNED = 100_000;
 
-export function eventMethods(deps: ApiDeps): ApiMethod[] {
+export function eventMethods(deps: ApiDeps) {
   const { feed, store } = deps;
   return [
     defineMethod({
@@ -34,6 +34,7 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
         items: z.array(eventShape),
         next: z.string().describe("the position to go on from"),
         gap: z.boolean().describe("true when events behind `since` are no longer kept"),
+        oldest: z.string().describe("the position before the oldest event that is kept"),
       }),
       example: { since: "0", limit: 10 },
       stability: "stable",
@@ -41,7 +42,7 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
         const newest = await feed.newest();
         const begin = since === undefined ? newest : readPosition(since);
         if (begin > newest) throw faults.positionAhead(String(newest));
-        const oldest = begin < newest ? await oldestPosition(store) : 0;
+        const oldest = await oldestPosition(store);
         const gap = begin > 0 && begin + 1 < oldest;
         const view = new View(caller, store);
         const visible = await view.builders();
@@ -75,13 +76,13 @@ export function eventMethods(deps: ApiDeps): ApiMethod[] {
           if (more) await new Promise((resolve) => setImmediate(resolve));
           else await feed.wait(at, deadline - Date.now(), signal);
         }
-        return { items: items.map(({ seq: _seq, ...event }) => event), next: String(at), gap };
+        return {
+          items: items.map(({ seq: _seq, ...event }) => event),
+          next: String(at),
+          gap,
+          oldest: String(Math.max(0, oldest - 1)),
+        };
       },
     }),
   ];
-}
-
-function readPosition(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw faults.cursorInvalid();
 }

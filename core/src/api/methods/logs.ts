@@ -1,17 +1,28 @@
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
-import type { ApiMethod } from "../../interfaces/api-method.ts";
-import type { Json } from "../../interfaces/values.ts";
+import { MOST_TEXT } from "../../logs/search/line-search.ts";
+import { logSearchOf } from "../../logs/search/log-search.ts";
+import { PatternError, type SearchQuery } from "../../logs/search/query.ts";
+import type { Row } from "../../store/tables.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
+import { toLog } from "../rows.ts";
 import { lineShape, logShape } from "../shapes.ts";
 import { buildRef, findBuild } from "./builds.ts";
 
 const MOST_LINES = 1_000;
 const MOST_BYTES = 4 * 1024 * 1024;
+/** Characters of what is searched for. */
+const MOST_WANTED = 1_000;
 
-export function logMethods(deps: ApiDeps): ApiMethod[] {
+/** How a log of a build is named. */
+const logRef = {
+  step: z.int().describe("the step's number"),
+  log: z.union([z.int(), z.string()]).optional().describe("the log's number or name; default: the step's first"),
+};
+
+export function logMethods(deps: ApiDeps) {
   const { store, logStore } = deps;
   return [
     defineMethod({
@@ -20,6 +31,7 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
       summary: "The logs of a build, in order of step.",
       params: z.strictObject({ ...buildRef, step: z.int().optional().describe("only those of this step") }),
       result: z.object({ build: z.int(), items: z.array(logShape) }),
+      example: { builder: "runtests", number: 1 },
       stability: "stable",
       async call({ step, ...ref }, { caller }) {
         const { id } = await findBuild(deps, ref, caller);
@@ -32,18 +44,7 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
           .orderBy("log")
           .limit(10_000)
           .execute();
-        const items = rows.map((row) => ({
-          build: id,
-          step: row.step,
-          log: row.log,
-          name: row.name,
-          finished: row.finished === 1,
-          lines: row.lines,
-          bytes: row.bytes,
-          truncated: row.truncated === 1,
-          error: row.error === null ? null : (JSON.parse(row.error) as Json),
-        }));
-        return { build: id, items };
+        return { build: id, items: rows.map(toLog) };
       },
     }),
     defineMethod({
@@ -52,8 +53,7 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
       summary: "Lines of a log, from any line on; with `waitSeconds` it waits for lines that are still to come.",
       params: z.strictObject({
         ...buildRef,
-        step: z.int().describe("the step's number"),
-        log: z.union([z.int(), z.string()]).optional().describe("the log's number or name; default: the step's first"),
+        ...logRef,
         first: z.int().optional().describe("number of the first line, from 0; a negative one counts from the end"),
         count: z.int().min(1).max(MOST_LINES).optional().describe(`default 100, most ${MOST_LINES}`),
         waitSeconds: z.number().min(0).max(30).optional(),
@@ -65,22 +65,11 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
         finished: z.boolean(),
         truncated: z.boolean(),
       }),
+      example: { builder: "runtests", number: 1, step: 1, first: -10, count: 10 },
       stability: "stable",
       async call({ step, log = 1, first = 0, count = 100, waitSeconds = 0, ...ref }, { caller, signal }) {
         const { id } = await findBuild(deps, ref, caller);
-        const row = await store.read
-          .selectFrom("logs")
-          .selectAll()
-          .where("build_id", "=", id)
-          .where("step", "=", idOrNone(step))
-          .where(
-            typeof log === "number" ? "log" : "name",
-            "=",
-            (typeof log === "number" ? idOrNone(log) : log) as never,
-          )
-          .executeTakeFirst();
-        if (!row)
-          throw faults.notFound("log", `${typeof log === "number" ? log : `"${log}"`} of step ${step} in build ${id}`);
+        const row = await findLog(deps, id, step, log);
         await using reader = await logStore.open(row.store_key);
         let info = await reader.info();
         const from = first < 0 ? Math.max(0, info.lines + first) : first;
@@ -118,5 +107,76 @@ export function logMethods(deps: ApiDeps): ApiMethod[] {
         };
       },
     }),
+    defineMethod({
+      name: "logs.search",
+      permission: "read",
+      summary: "The lines of a log that hold a text or match a pattern, and how many there are in all of the log.",
+      params: z.strictObject({
+        ...buildRef,
+        ...logRef,
+        text: z.string().min(1).max(MOST_WANTED).optional().describe("what a line has to hold, as it is"),
+        pattern: z
+          .string()
+          .min(1)
+          .max(MOST_WANTED)
+          .optional()
+          .describe("instead of `text`: what a line has to match somewhere, in RE2's syntax, which has no look-around"),
+        ignoreCase: z.boolean().optional(),
+        first: z.int().optional().describe("the line to begin with, from 0; a negative one counts from the end"),
+        limit: z.int().min(1).max(MOST_LINES).optional().describe("default 100"),
+      }),
+      result: z.object({
+        items: z.array(
+          lineShape.extend({ text: z.string().describe(`the line's first ${MOST_TEXT} characters, decoded as UTF-8`) }),
+        ),
+        count: z.int().describe("how many lines match in the whole log, also before `first` and behind the items"),
+        lines: z.int().describe("how many lines the log has"),
+        finished: z.boolean(),
+        complete: z.boolean().describe("false when it took too long: then `count` is of a part of the log"),
+        next: z.int().nullable().describe("give it as `first` to go on; `null` when there is no more"),
+      }),
+      example: { builder: "runtests", number: 1, step: 1, text: "error", ignoreCase: true },
+      stability: "experimental",
+      cost: 10,
+      async call({ step, log = 1, text, pattern, ignoreCase = false, first = 0, limit = 100, ...ref }, ctx) {
+        const query = toQuery(text, pattern, ignoreCase);
+        const { id } = await findBuild(deps, ref, ctx.caller);
+        const row = await findLog(deps, id, step, log);
+        try {
+          const range = { first, limit };
+          const { finished, ...found } = await logSearchOf(logStore).search(row.store_key, query, range, ctx.signal);
+          return { ...found, finished: finished || row.finished === 1 };
+        } catch (error) {
+          throw error instanceof PatternError ? refused("pattern", error.message) : error;
+        }
+      },
+    }),
   ];
+}
+
+/** The row of a log, by number or name. */
+async function findLog({ store }: ApiDeps, build: number, step: number, log: number | string): Promise<Row<"logs">> {
+  const row = await store.read
+    .selectFrom("logs")
+    .selectAll()
+    .where("build_id", "=", build)
+    .where("step", "=", idOrNone(step))
+    .where(typeof log === "number" ? "log" : "name", "=", (typeof log === "number" ? idOrNone(log) : log) as never)
+    .executeTakeFirst();
+  if (row) return row;
+  throw faults.notFound("log", `${typeof log === "number" ? log : `"${log}"`} of step ${step} in build ${build}`);
+}
+
+function toQuery(text: string | undefined, pattern: string | undefined, ignoreCase: boolean): SearchQuery {
+  if (pattern !== undefined) {
+    if (text !== undefined) throw refused("pattern", "either `text` or `pattern`, not both");
+    return { kind: "pattern", wanted: pattern, ignoreCase };
+  }
+  if (text === undefined) throw refused("text", "`text` or `pattern` is needed");
+  if (text.includes("\n")) throw refused("text", "a line has no line feed");
+  return { kind: "text", wanted: text, ignoreCase };
+}
+
+function refused(path: string, message: string) {
+  return faults.paramsInvalid("logs.search", [{ path, message }]);
 }

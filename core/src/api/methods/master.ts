@@ -23,7 +23,7 @@ const tokenShape = z.object({
   revokedAt: z.number().nullable(),
 });
 
-export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]): ApiMethod[] {
+export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]) {
   const { store, clock } = deps;
   return [
     defineMethod({
@@ -121,6 +121,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
       summary: "Stops this master: at once, so that running builds are built again later, or when they have ended.",
       params: z.strictObject({ when: z.enum(["now", "after-builds"]).optional() }),
       result: z.object({ when: z.enum(["now", "after-builds"]), builds: z.int().describe("how many run") }),
+      example: { when: "after-builds" },
       stability: "stable",
       async call({ when = "now" }) {
         deps.stop(when);
@@ -147,6 +148,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
       }),
       example: { method: "builds.list" },
       stability: "stable",
+      lasts: () => true,
       async call({ method }) {
         const found = methods().filter((known) => method === undefined || known.name === method);
         if (method !== undefined && found.length === 0) throw faults.methodUnknown(method);
@@ -175,6 +177,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
         expiresAt: z.int().optional(),
       }),
       result: z.object({ name: z.string(), token: z.string() }),
+      example: { name: "robot", scopes: ["control"], builders: ["runtests"] },
       stability: "experimental",
       async call({ name, scopes, builders, projects, tags, expiresAt }) {
         const narrows = builders || projects || tags;
@@ -213,6 +216,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
       summary: "Revokes a token at once.",
       params: z.strictObject({ name: z.string() }),
       result: z.object({ name: z.string() }),
+      example: { name: "robot" },
       stability: "experimental",
       async call({ name }) {
         if (!(await revokeToken(store, name))) throw faults.notFound("token", `"${name}"`);

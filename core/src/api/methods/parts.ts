@@ -1,7 +1,6 @@
 import { sql } from "kysely";
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
-import type { ApiMethod } from "../../interfaces/api-method.ts";
 import type { ForceRequest } from "../../interfaces/scheduler.ts";
 import type { Json } from "../../interfaces/values.ts";
 import { shortKind } from "../../plugins/define.ts";
@@ -16,7 +15,7 @@ const parse = (text: string | null) =>
   text === null ? null : (JSON.parse(text) as { message: string; code: string | null });
 
 /** Sources, schedulers, workers and plugins: the parts of the running configuration. */
-export function partMethods(deps: ApiDeps): ApiMethod[] {
+export function partMethods(deps: ApiDeps) {
   const { store } = deps;
   return [
     defineMethod({
@@ -63,6 +62,7 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
       summary: "Asks a source to look now.",
       params: z.strictObject({ source: z.string() }),
       result: z.object({ source: z.string() }),
+      example: { source: "repository" },
       stability: "stable",
       async call({ source }) {
         await store.write(async (tx) => {
@@ -141,6 +141,7 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
         priority: z.int().min(-MOST_ID).max(MOST_ID).optional(),
       }),
       result: z.object({ buildset: z.int(), requests: z.array(z.object({ id: z.int(), builder: z.string() })) }),
+      example: { scheduler: "force", builders: ["runtests"], branch: "main", reason: "try it", priority: 1 },
       stability: "stable",
       async call({ scheduler, ...wish }, { caller }) {
         const names = await new View(caller, store).builders();
@@ -188,6 +189,7 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
             info: z.record(z.string(), z.string()),
             seenAt: z.number(),
             builds: z.array(z.int()),
+            builders: z.array(z.string()).describe("that may use it by the running configuration"),
           }),
         ),
       }),
@@ -202,6 +204,9 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
           .select(["b.id", "b.worker", "n.name"])
           .where("b.state", "in", ["assigned", "running"])
           .execute();
+        const builders = [...deps.generation().builders.values()].filter(
+          ({ name }) => names === null || names.has(name),
+        );
         const items = rows.map((row) => ({
           name: row.name,
           connected: row.connected === 1,
@@ -211,6 +216,7 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
           builds: builds
             .filter((build) => build.worker === row.name && (names === null || names.has(build.name)))
             .map((build) => build.id),
+          builders: builders.filter(({ workers }) => workers.includes(row.name)).map(({ name }) => name),
         }));
         return { items };
       },
@@ -233,6 +239,7 @@ export function partMethods(deps: ApiDeps): ApiMethod[] {
       }),
       example: {},
       stability: "stable",
+      lasts: () => true,
       async call() {
         const { registry } = deps;
         const items = registry.plugins.map(({ plugin, kinds }) => ({

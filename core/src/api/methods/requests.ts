@@ -3,7 +3,7 @@ import { z } from "zod";
 import { DISTRIBUTOR_LEASE, lookAround } from "../../engine/distributor.ts";
 import { hasFreeSlot, reasonsToWait, type WaitReason } from "../../engine/waiting.ts";
 import { faults } from "../../errors/catalogue.ts";
-import type { ApiMethod, Caller } from "../../interfaces/api-method.ts";
+import type { Caller } from "../../interfaces/api-method.ts";
 import type { Json, Result } from "../../interfaces/values.ts";
 import { finishRequest, stampsOf } from "../../store/buildsets.ts";
 import { leaseState } from "../../store/leases.ts";
@@ -12,6 +12,7 @@ import type { ApiDeps } from "../deps.ts";
 import { idOrNone, MOST_ID } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { REQUEST_DETAILS, requestDetails, requestDetailsShape } from "../request-details.ts";
 import { buildsetShape, requestShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
@@ -34,7 +35,7 @@ function toRequest(row: RequestRow) {
   };
 }
 
-export function requestMethods(deps: ApiDeps): ApiMethod[] {
+export function requestMethods(deps: ApiDeps) {
   const { store, clock } = deps;
   const requests = () =>
     store.read
@@ -59,12 +60,19 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
         builder: z.string().optional(),
         state: z.enum(["pending", "claimed", "complete"]).optional(),
         buildset: z.int().optional(),
+        include: z
+          .array(z.enum(REQUEST_DETAILS))
+          .min(1)
+          .max(REQUEST_DETAILS.length)
+          .optional()
+          .describe("what each item has besides its fields"),
         ...pageParams(FIELDS, ["-id", "id", "queue"]),
       }),
-      result: pageResult(requestShape),
+      result: pageResult(requestShape.extend(requestDetailsShape.shape)),
       example: { state: "pending", limit: 10 },
       stability: "stable",
-      async call({ limit = DEFAULT_LIMIT, cursor, order = "-id", fields, ...filter }, { caller }) {
+      lasts: () => true,
+      async call({ limit = DEFAULT_LIMIT, cursor, order = "-id", fields, include, ...filter }, { caller }) {
         const names = await new View(caller, store).builders();
         const query = `requests.list ${order}`;
         const place = z.tuple([z.int().min(-MOST_ID).max(MOST_ID), idPlace]);
@@ -86,7 +94,10 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
           .orderBy("r.id", order === "-id" ? "desc" : "asc")
           .limit(limit + 1)
           .execute();
-        return toPage(rows.map(toRequest), limit, query, (last) => [-last.priority, last.id], fields);
+        const page = toPage(rows.map(toRequest), limit, query, (last) => [-last.priority, last.id], fields);
+        if (!include) return page;
+        const found = await requestDetails(deps, rows.slice(0, limit), include);
+        return { items: page.items.map((item, i) => ({ ...item, ...found[i] })), next: page.next };
       },
     }),
     defineMethod({
@@ -95,7 +106,9 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
       summary: "One build request, with its builds so far.",
       params: z.strictObject({ request: z.int() }),
       result: requestShape.extend({ builds: z.array(z.int()) }),
+      example: { request: 1 },
       stability: "stable",
+      lasts: () => true,
       async call({ request }, { caller }) {
         const row = await find(request, caller);
         const builds = await store.read
@@ -113,6 +126,7 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
       summary: "Cancels a request; if it is being built, its build is stopped.",
       params: z.strictObject({ request: z.int(), reason: z.string().max(500).optional() }),
       result: z.object({ request: z.int(), stopping: z.array(z.int()).describe("builds that are told to stop") }),
+      example: { request: 2, reason: "not needed any more" },
       stability: "stable",
       async call({ request, reason }, { caller }) {
         const row = await find(request, caller);
@@ -157,6 +171,7 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
         reasons: z.array(z.looseObject({ reason: z.string() })),
         ahead: z.int().describe("requests for the same builder that come first"),
       }),
+      example: { request: 1 },
       stability: "experimental",
       async call({ request }, { caller }) {
         const row = await find(request, caller);
@@ -204,7 +219,9 @@ export function requestMethods(deps: ApiDeps): ApiMethod[] {
       summary: "A buildset with its source stamps, changes and requests.",
       params: z.strictObject({ buildset: z.int() }),
       result: buildsetShape,
+      example: { buildset: 1 },
       stability: "stable",
+      lasts: () => true,
       async call({ buildset: asked }, { caller }) {
         const buildset = idOrNone(asked);
         const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
