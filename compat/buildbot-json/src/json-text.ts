@@ -54,6 +54,7 @@ export async function jsonText(value: Json, { filter, compact, limit }: Style): 
         frame.parts.push(`${JSON.stringify(key)}:${compact ? "" : " "}${text}`);
         length += key.length + 3;
       }
+      if (!compact) length += 2 * stack.length + 1;
       if (length > limit) throw faults.answerTooLarge(`It would have more than ${limit} characters.`);
       frame.full ||= full;
       frame.next += 1;
@@ -63,6 +64,7 @@ export async function jsonText(value: Json, { filter, compact, limit }: Style): 
       }
       stack.pop();
       text = ended(frame, stack.length);
+      length += compact ? 1 : 2 * stack.length + 2;
       full = frame.full;
     }
   }

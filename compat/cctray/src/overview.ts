@@ -39,9 +39,9 @@ export async function overview(api: Api, caller: Caller, signal: AbortSignal, fi
       last: lastBuild,
     }));
 
-  const projects = new Map<string, Project>();
+  const projects = new Map<string, Project & { position: number }>();
   for (const branch of filter.branches) {
-    for (const { name, running, lastBuild } of await builders(branch)) {
+    for (const { name, running, lastBuild, position } of await builders(branch)) {
       // Who never built the branch is not asked for.
       if (running.length === 0 && lastBuild === null) continue;
       const known = projects.get(name);
@@ -49,10 +49,12 @@ export async function overview(api: Api, caller: Caller, signal: AbortSignal, fi
         name,
         building: running.length > 0 || known?.building === true,
         last: later(known?.last ?? null, lastBuild),
+        position: position ?? 0,
       });
     }
   }
-  return [...projects.values()];
+  // Each branch told of its own builders in order; together they are not.
+  return [...projects.values()].sort((a, b) => a.position - b.position);
 
   async function builders(branch: string | undefined): Promise<Builder[]> {
     const found: Builder[] = [];

@@ -93,7 +93,7 @@ export const faults = {
   answerTooLarge: (limit: number) =>
     new BelfryError("BELFRY_XMLRPC_ANSWER_TOO_LARGE", {
       what: "This call of a `system.multicall` was not run.",
-      why: `The answers before it have more than ${limit} bytes already.`,
+      why: `The answers before it have more than ${limit} characters already.`,
       fix: "Send it again in a request of its own.",
     }),
   tooManyBuilds: (limit: number) =>

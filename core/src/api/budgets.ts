@@ -1,6 +1,7 @@
 import { faults } from "../errors/catalogue.ts";
 import type { Caller } from "../interfaces/api-method.ts";
 import type { Clock } from "../interfaces/clock.ts";
+import { clientOf } from "./callers.ts";
 
 const MOST_CLIENTS = 10_000;
 
@@ -23,9 +24,9 @@ export class Budgets {
 
   /** Takes `cost` from a client's budget of `perMinute`; throws BELFRY_BUDGET_SPENT if that is not there. */
   spend(caller: Caller, method: string, cost: number, perMinute: number): void {
-    if (cost === 0 || caller.kind === "internal" || caller.kind === "socket") return;
+    const key = clientOf(caller);
+    if (cost === 0 || key === undefined) return;
     const now = this.#clock.now();
-    const key = `${caller.kind} ${caller.name} ${caller.origin ?? ""}`;
     const known = this.#budgets.get(key);
     const filled = known === undefined ? perMinute : known.left + (Math.max(0, now - known.at) * perMinute) / 60_000;
     const left = Math.min(perMinute, filled);

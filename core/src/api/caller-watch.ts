@@ -3,17 +3,11 @@ import type { Caller } from "../interfaces/api-method.ts";
 /** Who is behind the credentials that were shown: a new answer each time. Rejects if they are no longer good. */
 export type WhoIs = () => Promise<Caller>;
 
-export interface WatchedConnection {
-  /** What was shown: connections with the same credentials have the same caller. */
-  readonly credentials: string;
-  readonly whoIs: WhoIs;
-  /** The credentials are no longer good, or stand for somebody who may do something else than before. */
-  lapsed(): void;
-}
-
 interface Group {
   readonly caller: Caller;
-  readonly connections: Set<WatchedConnection>;
+  readonly whoIs: WhoIs;
+  /** For each connection, what to do when the credentials are no longer good. */
+  readonly lapsed: Set<() => void>;
 }
 
 /**
@@ -30,15 +24,18 @@ export class CallerWatch {
     this.#timer.unref();
   }
 
-  /** Watches a connection from now on; returns how to end that. */
-  add(caller: Caller, connection: WatchedConnection): () => void {
-    const { credentials } = connection;
-    const group: Group = this.#groups.get(credentials) ?? { caller, connections: new Set() };
+  /**
+   * Watches a connection from now on; returns how to end that. `credentials` is what was shown:
+   * connections with the same have the same caller. `lapsed` is called when they are no longer
+   * good, or stand for somebody who may do something else than before.
+   */
+  add(caller: Caller, credentials: string, whoIs: WhoIs, lapsed: () => void): () => void {
+    const group = this.#groups.get(credentials) ?? { caller, whoIs, lapsed: new Set<() => void>() };
     this.#groups.set(credentials, group);
-    group.connections.add(connection);
+    group.lapsed.add(lapsed);
     return () => {
-      group.connections.delete(connection);
-      if (group.connections.size === 0 && this.#groups.get(credentials) === group) this.#groups.delete(credentials);
+      group.lapsed.delete(lapsed);
+      if (group.lapsed.size === 0 && this.#groups.get(credentials) === group) this.#groups.delete(credentials);
     };
   }
 
@@ -58,16 +55,14 @@ export class CallerWatch {
   }
 }
 
-async function ask(group: Group): Promise<void> {
-  const [first] = group.connections;
-  if (first === undefined) return;
+async function ask({ caller, whoIs, lapsed }: Group): Promise<void> {
   try {
-    if (sameRights(await first.whoIs(), group.caller)) return;
+    if (sameRights(await whoIs(), caller)) return;
   } catch (error) {
     // That the database does not answer says nothing about the credentials.
     if ((error as { code?: string }).code === "BELFRY_DATABASE_AWAY") return;
   }
-  for (const connection of [...group.connections]) connection.lapsed();
+  for (const tell of [...lapsed]) tell();
 }
 
 function sameRights(a: Caller, b: Caller): boolean {

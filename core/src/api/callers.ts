@@ -12,6 +12,11 @@ export function anonymousCaller(mayRead: boolean): Caller {
   return { name: "anonymous", kind: "anonymous", scopes: new Set<Scope>(mayRead ? ["read"] : []), visible: null };
 }
 
+/** Names the client that a call comes from, for what each may have only so much of; `undefined` for who has no limit. */
+export function clientOf({ kind, name, origin }: Caller): string | undefined {
+  return kind === "internal" || kind === "socket" ? undefined : `${kind} ${name} ${origin ?? ""}`;
+}
+
 /** A token's caller. A wider scope holds the narrower ones. */
 export function tokenCaller(token: TokenFacts): Caller {
   const scopes = new Set<Scope>(token.scopes);

@@ -18,7 +18,7 @@ export type ReadEvents = (
 const MOST_EVENTS = 500;
 const WAIT_SECONDS = 25;
 /** Each member costs the time of one write; for many, more events are gathered into one. */
-const GATHER_FOR_EACH = 0.03;
+const GATHER_FOR_EACH = 0.01;
 const LONGEST_GATHERING = 100;
 /** How long members may be told one after the other before everybody else gets a turn. */
 const SLICE = 5;

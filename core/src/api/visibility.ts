@@ -6,6 +6,7 @@ export class View {
   readonly #caller: Caller;
   readonly #store: Store;
   #names: Promise<ReadonlySet<string>> | undefined;
+  readonly #projects = new Map<string, boolean>();
 
   constructor(caller: Caller, store: Store) {
     this.#caller = caller;
@@ -44,6 +45,12 @@ export class View {
   /** For what has a project and no builder: changes, and events about them. */
   seesProject(project: string | null): boolean {
     const { visible } = this.#caller;
-    return visible === null || visible({ builder: "", tags: [], project: project ?? "" });
+    if (visible === null) return true;
+    const name = project ?? "";
+    const known = this.#projects.get(name);
+    if (known !== undefined) return known;
+    const sees = visible({ builder: "", tags: [], project: name });
+    this.#projects.set(name, sees);
+    return sees;
   }
 }

@@ -166,7 +166,7 @@ export const faults = {
       "BELFRY_PARAMS_INVALID",
       {
         what: `The parameters of "${method}" cannot be used.`,
-        why: details.map((fault) => `${fault.path || "parameters"}: ${fault.message}`).join("; "),
+        why: `${details.map((fault) => `${fault.path || "parameters"}: ${fault.message}`).join("; ")}.`,
         fix: "`api.methods` describes the parameters.",
       },
       { details },

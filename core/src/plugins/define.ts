@@ -117,7 +117,8 @@ export const partName = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^[^\u0000-\u001f\u007f]*$/, "expected no control characters");
+  .regex(/^[^\u0000-\u001f\u007f]*$/, "expected no control characters")
+  .regex(/^(?!\.{1,2}$)/, 'expected something else than "." or "..", which no address can end in');
 
 /** The options that every step has besides its own. */
 export const stepFlags = z.object({

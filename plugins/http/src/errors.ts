@@ -81,7 +81,7 @@ export const faults = {
   tokenRefused: () =>
     new BelfryError("BELFRY_HTTP_TOKEN_REFUSED", {
       what: "The token of this request is not accepted.",
-      why: "It is unknown, expired or revoked, or is not sent as `Authorization: Bearer belfry_...`.",
+      why: "It is unknown, expired or revoked, or is neither sent as `Authorization: Bearer belfry_...` nor as the password of Basic.",
       fix: "Make one with `belfry token add` on the master's machine, or leave the header out to ask as anonymous.",
     }),
   bodyTooLarge: (limit: number) =>

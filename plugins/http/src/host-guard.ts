@@ -62,7 +62,8 @@ export function hostGuard(options: Pick<HttpOptions, "host" | "trustedHosts" | "
   return {
     allowed,
     check(req, host) {
-      if (!isTrusted(req, host)) throw faults.hostRefused(host);
+      // Of two hosts Node keeps the first one and a proxy perhaps the other.
+      if (countOf(req, "host") > 1 || !isTrusted(req, host)) throw faults.hostRefused(host);
       const origin = req.headers.origin;
       const site = req.headers["sec-fetch-site"];
       if (origin === undefined && site === undefined) return;
@@ -72,6 +73,10 @@ export function hostGuard(options: Pick<HttpOptions, "host" | "trustedHosts" | "
         throw faults.originRefused(origin ?? "");
     },
   };
+}
+
+function countOf({ rawHeaders }: IncomingMessage, name: string): number {
+  return rawHeaders.filter((header, i) => i % 2 === 0 && header.toLowerCase() === name).length;
 }
 
 function isOwnAddress(req: IncomingMessage, name: string): boolean {

@@ -85,6 +85,13 @@ test("no depth is too deep for it, and what is too long is refused", async () =>
   assert.is((await jsonText(long, { ...plain, limit: 20_000 })).length, JSON.stringify(long).length);
   const error = (await rejects(jsonText(long, { ...plain, limit: 5_000 }))) as { code: string };
   assert.is(error.code, "BELFRY_BUILDBOT_JSON_ANSWER_TOO_LARGE");
+  let inside: any = Array(100).fill(0);
+  for (let i = 0; i < 80; i++) inside = [inside];
+  const spaced = { ...plain, compact: false };
+  const { length } = await jsonText(inside, spaced);
+  assert.is((await jsonText(inside, { ...spaced, limit: length + 100 })).length, length);
+  const blanks = (await rejects(jsonText(inside, { ...spaced, limit: length / 2 }))) as { code: string };
+  assert.is(blanks.code, "BELFRY_BUILDBOT_JSON_ANSWER_TOO_LARGE", "blanks are characters, too");
 });
 
 test("others have their turn while a large value is written", async () => {

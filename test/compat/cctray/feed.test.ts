@@ -107,6 +107,11 @@ test("with a branch only its builds count, and only who built it is shown", asyn
     ["zebra", "Success", "1"],
     ["as told", "Success", "2"],
   ]);
+  assert.equal(
+    (await on("?branch=topic/1&branch=main")).map(([name]) => name),
+    ["zebra", "as told"],
+    "in the configuration's order",
+  );
   assert.equal(await on("?branch=topic/1&branch=main&tag=unit&builder=as+told"), [["as told", "Success", "2"]]);
   assert.equal(await on("?branch=none"), []);
   const running = await world.begin("topic/2");

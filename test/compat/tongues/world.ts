@@ -14,7 +14,7 @@ import {
   until,
 } from "@belfry/testkit";
 import { xmlrpc } from "@belfry/xmlrpc";
-import { BelfryError, type Json, type Service, SocketClient } from "belfry";
+import { BelfryError, type Json, type Plugin, SocketClient } from "belfry";
 import WebSocket from "ws";
 import { httpUrl } from "../../bench/http-url.ts";
 
@@ -45,14 +45,15 @@ const work = step({
 });
 
 /** The same master each time, at the same moment by its clock: with the build 1 of "runtests", and one that few may see. */
-export async function tongueWorld(anonymous: "none" | "read" = "read", more: Service[] = []): Promise<TongueWorld> {
+export async function tongueWorld(anonymous: "none" | "read" = "read", plugins: Plugin[] = []): Promise<TongueWorld> {
   const clock = testClock();
   const kit = await testMaster({
     clock,
     config: {
       title: "Tongues",
       access: { anonymous },
-      services: [http({ port: 0 }), jsonrpc(), xmlrpc(), ...(more as never[])],
+      plugins,
+      services: [http({ port: 0 }), jsonrpc(), xmlrpc()],
       workers: [fakeWorker({ name: "here" })],
       sources: [source({ name: "repository", source: { pollInterval: 86_400_000, poll: async () => undefined } })],
       schedulers: [

@@ -1,4 +1,4 @@
-import { rejects, type TestMaster, testClock, testMaster } from "@belfry/testkit";
+import { fakeWorker, rejects, type TestMaster, testClock, testMaster } from "@belfry/testkit";
 import { BelfryError, type Caller, definePlugin, type Json, z } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -90,6 +90,35 @@ for (const kind of DATABASES) {
     const events = await kit.call("events.since", { since: "0", limit: 500 }, anonymous);
     assert.not.match(JSON.stringify(events), /covert|hidden/);
     assert.match(JSON.stringify(events), /open/);
+  });
+
+  test(`${kind.name}: changes of a project that no builder has are listed to whom the rule lets see it`, async () => {
+    await using database = await kind.open();
+    const visible = ({ project }: { project: string }) => project !== "secret";
+    await using kit = await testMaster({
+      config: {
+        database: database.entry,
+        access: { anonymous: "read", visible },
+        workers: [fakeWorker({ name: "w" })],
+        builders: [{ name: "app", project: "app", workers: ["w"], steps: [] }],
+      },
+    });
+    const added: number[] = [];
+    for (const [key, project] of Object.entries(["app", "library", "secret", "library"]))
+      added.push(await kit.addChange({ key, project, branch: "main" }));
+    for (let key = 0; key < 600; key += 1) await kit.addChange({ key: `s${key}`, project: "secret", branch: "main" });
+    const anonymous = kit.master.api.anonymous();
+    const [first, second, , fourth] = added;
+    const ids = async (params: Json) => {
+      const { items, next } = await kit.call("changes.list", params, anonymous);
+      return { ids: items.map(({ id }: { id: number }) => id), next };
+    };
+    assert.equal(await ids({}), { ids: [fourth, second, first], next: null });
+    assert.equal(await ids({ order: "id", branch: "main" }), { ids: [first, second, fourth], next: null });
+    const page = await ids({ limit: 2 });
+    assert.equal(page.ids, [fourth, second]);
+    assert.equal(await ids({ limit: 2, cursor: page.next }), { ids: [first], next: null });
+    assert.is((await kit.call("changes.get", { change: fourth as number }, anonymous)).project, "library");
   });
 
   test(`${kind.name}: a listener elsewhere keeps its place under its own name, which never moves back`, async () => {

@@ -385,6 +385,24 @@ test("no more searches run at once than there are threads; who waits has its tur
   assert.is(find.threads.length, 1);
 });
 
+test("the next thread goes to another client's search, and a client may have only a few", async () => {
+  const { find, release, reading } = await slowWorld({ threads: 1 });
+  await using _ = find;
+  const order: string[] = [];
+  const never = new AbortController().signal;
+  const search = (client: string) =>
+    find.search.search(KEY, text("needle"), all, never, client).then(() => order.push(client));
+  const running = search("greedy");
+  await until(() => reading() === 1, "the first search");
+  const waiting = [search("greedy"), search("greedy"), search("greedy"), search("modest")];
+  const error = await rejects(search("greedy"), "the fifth search of one client");
+  assert.is((error as { code?: string }).code, "BELFRY_BUDGET_SPENT");
+  release();
+  await Promise.all([running, ...waiting]);
+  assert.equal(order, ["greedy", "modest", "greedy", "greedy", "greedy"]);
+  await search("greedy");
+});
+
 test("a search whose caller goes away ends, and its thread is free for the next", async () => {
   const { find, release, reading } = await slowWorld({ threads: 1, grace: 10 });
   await using _ = find;

@@ -65,7 +65,12 @@ test("a foreign, missing or unreadable Host is refused with 421, also for a plai
     const answer = await ask(`${world.url}/sink`, { headers: { host } });
     assert.equal([answer.status, codeOf(answer)], [421, "BELFRY_HTTP_HOST_REFUSED"], host);
   }
-  for (const lines of ["", "Host:\r\n", "Host: localhost, evil.example\r\n"]) {
+  for (const lines of [
+    "",
+    "Host:\r\n",
+    "Host: localhost, evil.example\r\n",
+    "Host: localhost\r\nhost: evil.example\r\n",
+  ]) {
     using line = new Line(world.port).send(`GET /sink HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`);
     await line.closed;
     assert.match(line.received, /^HTTP\/1\.1 421 /, lines);

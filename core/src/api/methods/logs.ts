@@ -4,6 +4,7 @@ import { MOST_TEXT } from "../../logs/search/line-search.ts";
 import { logSearchOf } from "../../logs/search/log-search.ts";
 import { PatternError, type SearchQuery } from "../../logs/search/query.ts";
 import type { Row } from "../../store/tables.ts";
+import { clientOf } from "../callers.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
@@ -144,7 +145,9 @@ export function logMethods(deps: ApiDeps) {
         const row = await findLog(deps, id, step, log);
         try {
           const range = { first, limit };
-          const { finished, ...found } = await logSearchOf(logStore).search(row.store_key, query, range, ctx.signal);
+          const client = clientOf(ctx.caller);
+          const search = logSearchOf(logStore).search(row.store_key, query, range, ctx.signal, client);
+          const { finished, ...found } = await search;
           return { ...found, finished: finished || row.finished === 1 };
         } catch (error) {
           throw error instanceof PatternError ? refused("pattern", error.message) : error;

@@ -225,16 +225,18 @@ export function requestMethods(deps: ApiDeps) {
       async call({ buildset: asked }, { caller }) {
         const buildset = idOrNone(asked);
         const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
-        const names = await new View(caller, store).builders();
+        const view = new View(caller, store);
+        const names = await view.builders();
         const all = await requests().where("r.buildset_id", "=", buildset).orderBy("r.id").execute();
         const visible = all.filter((request) => names === null || names.has(request.name));
         if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(asked));
         const stamps = await stampsOf(store.read, [buildset]);
         const changes = await store.read
-          .selectFrom("buildset_changes")
-          .select("change_id")
-          .where("buildset_id", "=", buildset)
-          .orderBy("change_id")
+          .selectFrom("buildset_changes as l")
+          .innerJoin("changes as c", "c.id", "l.change_id")
+          .select(["l.change_id", "c.project"])
+          .where("l.buildset_id", "=", buildset)
+          .orderBy("l.change_id")
           .execute();
         return {
           id: row.id,
@@ -247,7 +249,7 @@ export function requestMethods(deps: ApiDeps) {
           completeAt: row.complete_at,
           result: row.result as Result | null,
           sourceStamps: stamps.get(buildset) ?? [],
-          changes: changes.map((change) => change.change_id),
+          changes: changes.filter(({ project }) => view.seesProject(project)).map((change) => change.change_id),
           requests: visible.map(toRequest),
         };
       },

@@ -8,14 +8,16 @@ import { type SearchJob, SearchThread } from "./search-thread.ts";
 
 /** One core is left to the master. */
 const THREADS = Math.max(1, Math.min(2, availableParallelism() - 1));
-const LIMIT = 30_000;
+const LIMIT = 10_000;
 const GRACE = 1_000;
+/** So many searches of one client may be here, running or waiting. */
+const MOST_OF_ONE = 4;
 const IDLE = 30_000;
 
 export interface LogSearchOptions {
   /** Most searches at once; others wait. Default 1 or 2, as there are processors. */
   threads?: number;
-  /** Milliseconds that one search may take; then it answers with what it has. Default 30,000. */
+  /** Milliseconds that one search may take; then it answers with what it has. Default 10,000. */
   limit?: number;
   /** Milliseconds that a thread has to stop when it shall; then it is ended. Default 1,000. */
   grace?: number;
@@ -42,7 +44,8 @@ export class LogSearch {
   readonly #free: { thread: SearchThread; timer?: NodeJS.Timeout }[];
   readonly #busy = new Set<SearchThread>();
   /** Who waits for a thread, in order. */
-  readonly #waiting = new Set<(thread: SearchThread) => void>();
+  readonly #waiting = new Set<{ client: string | undefined; enter(thread: SearchThread): void }>();
+  readonly #clients = new Map<string, number>();
   readonly #closing = new AbortController();
 
   constructor(store: LogStore, options: LogSearchOptions = {}) {
@@ -55,12 +58,34 @@ export class LogSearch {
   }
 
   /**
-   * A negative `range.first` counts from the log's end. Rejects with a PatternError, with an error of the log store,
-   * with `signal.reason`, or with BELFRY_MASTER_STOPPING.
+   * A negative `range.first` counts from the log's end. A `client` may have a few searches here, and the next thread
+   * goes to another one's. Rejects with a PatternError, with an error of the log store, with `signal.reason`, with
+   * BELFRY_BUDGET_SPENT or with BELFRY_MASTER_STOPPING.
    */
-  async search(key: LogKey, query: SearchQuery, range: SearchRange, signal: AbortSignal): Promise<LogSearchResult> {
+  async search(
+    key: LogKey,
+    query: SearchQuery,
+    range: SearchRange,
+    signal: AbortSignal,
+    client?: string,
+  ): Promise<LogSearchResult> {
+    const leave = this.#enter(client);
+    try {
+      return await this.#search(key, query, range, signal, client);
+    } finally {
+      leave();
+    }
+  }
+
+  async #search(
+    key: LogKey,
+    query: SearchQuery,
+    range: SearchRange,
+    signal: AbortSignal,
+    client: string | undefined,
+  ): Promise<LogSearchResult> {
     const ended = AbortSignal.any([signal, this.#closing.signal]);
-    const thread = await this.#take(ended);
+    const thread = await this.#take(ended, client);
     try {
       await using reader = await this.#store.open(key);
       const { lines, finished } = await reader.info();
@@ -75,7 +100,7 @@ export class LogSearch {
       const { lines: seen = lines, ...result } = await thread.run(job, ended);
       return { ...result, lines: seen, finished };
     } finally {
-      this.#give(thread);
+      this.#give(thread, client);
     }
   }
 
@@ -86,36 +111,52 @@ export class LogSearch {
     await Promise.all([...this.#free.map(({ thread }) => thread), ...this.#busy].map((thread) => thread.end()));
   }
 
-  async #take(signal: AbortSignal): Promise<SearchThread> {
+  #enter(client: string | undefined): () => void {
+    if (client === undefined) return () => undefined;
+    const here = this.#clients.get(client) ?? 0;
+    if (here >= MOST_OF_ONE) throw faults.budgetSpent("logs.search", Math.ceil(this.#limit / 1_000));
+    this.#clients.set(client, here + 1);
+    return () => {
+      const left = (this.#clients.get(client) ?? 1) - 1;
+      if (left > 0) this.#clients.set(client, left);
+      else this.#clients.delete(client);
+    };
+  }
+
+  async #take(signal: AbortSignal, client: string | undefined): Promise<SearchThread> {
     signal.throwIfAborted();
     const free = this.#free.pop();
     clearTimeout(free?.timer);
-    const thread = free?.thread ?? (await this.#turn(signal));
+    const thread = free?.thread ?? (await this.#turn(signal, client));
     this.#busy.add(thread);
     return thread;
   }
 
-  #turn(signal: AbortSignal): Promise<SearchThread> {
+  #turn(signal: AbortSignal, client: string | undefined): Promise<SearchThread> {
     return new Promise((resolve, reject) => {
-      const enter = (thread: SearchThread) => {
-        signal.removeEventListener("abort", leave);
-        resolve(thread);
+      const place = {
+        client,
+        enter(thread: SearchThread) {
+          signal.removeEventListener("abort", leave);
+          resolve(thread);
+        },
       };
       const leave = () => {
-        this.#waiting.delete(enter);
+        this.#waiting.delete(place);
         reject(signal.reason);
       };
-      this.#waiting.add(enter);
+      this.#waiting.add(place);
       signal.addEventListener("abort", leave, { once: true });
     });
   }
 
-  #give(thread: SearchThread): void {
+  #give(thread: SearchThread, client: string | undefined): void {
     this.#busy.delete(thread);
-    const [first] = this.#waiting;
-    if (first) {
-      this.#waiting.delete(first);
-      first(thread);
+    const places = [...this.#waiting];
+    const next = places.find((place) => place.client === undefined || place.client !== client) ?? places[0];
+    if (next) {
+      this.#waiting.delete(next);
+      next.enter(thread);
       return;
     }
     const letGo = () => void thread.end();
