@@ -218,7 +218,16 @@ readmes("the commands of the README work, one after the other", async () => {
   }
   await sh(line("init"));
   const config = join(folder.path, "belfry.config.ts");
-  await writeFile(config, (await readFile(config, "utf8")).replaceAll("8010", port));
+  const tongues = {
+    xmlrpc: "@belfry/xmlrpc",
+    buildbotJson: "@belfry/buildbot-json",
+    cctray: "@belfry/cctray",
+    sse: "@belfry/sse",
+  };
+  const added = Object.entries(tongues).map(([name, from]) => `import { ${name} } from "${from}";\n`);
+  const first = (await readFile(config, "utf8")).replaceAll("8010", port);
+  const services = ["jsonrpc()", ...Object.keys(tongues).map((name) => `${name}()`)].join(", ");
+  await writeFile(config, added.join("") + first.replace("jsonrpc()", services));
   await sh(line("check"));
 
   await using _master = await startMaster(folder.path, env);
@@ -239,6 +248,16 @@ readmes("the commands of the README work, one after the other", async () => {
   }
   const answer = JSON.parse(await sh(`${asked[2]}; ${asked[3]} -sS`));
   assert.is(typeof answer.result?.buildset, "number", JSON.stringify(answer));
+
+  const [python, json, cc, events, ...others] = await commandsOf("Ask it with the tools you have");
+  assert.equal(others, []);
+  assert.match(await sh(python as string), /^\[\['build', 1, .*'success'/);
+  assert.is(JSON.parse(await sh(json as string)).builds["-1"].builderName, "build");
+  assert.match(await sh(cc as string), /<Project name="build"/);
+  // It goes on until it is told to end.
+  const told = sh(`timeout 5 ${events} || [ $? = 124 ]`);
+  await sh(line("force"));
+  assert.match(await told, /"type":"build\.finished"/);
 });
 
 readmes.run();

@@ -30,6 +30,12 @@ export const faults = {
       why,
       fix: 'Send an object like {"jsonrpc": "2.0", "id": 1, "method": "builds.list", "params": {}}.',
     }),
+  requestInvalidOne: (why: string) =>
+    new BelfryError("BELFRY_JSONRPC_REQUEST_INVALID", {
+      what: "This is not a JSON-RPC request.",
+      why: `Without a member "jsonrpc" it is one of version 1.0. ${why}`,
+      fix: 'Send an object like {"jsonrpc": "2.0", "id": 1, "method": "builds.list", "params": {}}.',
+    }),
   tooDeep: (limit: number) =>
     new BelfryError("BELFRY_JSONRPC_TOO_DEEP", {
       what: "This request is nested too deeply.",
@@ -64,6 +70,46 @@ export const faults = {
       },
       { details },
     ),
+  paramsInvalid: (method: string, details: { path: string; message: string }[]) =>
+    new BelfryError(
+      "BELFRY_JSONRPC_PARAMS_INVALID",
+      {
+        what: `The parameters of "${method}" cannot be used.`,
+        why: details.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; "),
+        fix: "Correct what is named; `rpc.discover` lists the parameters of every method.",
+      },
+      { details },
+    ),
+  forbidden: (wanted: string) =>
+    new BelfryError("BELFRY_JSONRPC_FORBIDDEN", {
+      what: `${wanted} needs the right to read.`,
+      why: "Nobody has it here who shows no token with it.",
+      fix: "Send a token of this master as `Authorization: Bearer belfry_...`.",
+    }),
+  webSocketOnly: (method: string) =>
+    new BelfryError("BELFRY_JSONRPC_WEBSOCKET_ONLY", {
+      what: `"${method}" cannot be called by POST.`,
+      why: "What it begins is told by notifications, and those need a connection that stays open.",
+      fix: "Open a WebSocket at the same path, or ask `events.since` and `logs.read` with `waitSeconds`.",
+    }),
+  connectionsFull: (limit: number) =>
+    new BelfryError("BELFRY_JSONRPC_CONNECTIONS_FULL", {
+      what: "No further WebSocket is taken now.",
+      why: `There are ${limit} already.`,
+      fix: "Try again later, or raise `connectionLimit`.",
+    }),
+  subscriptionsFull: (limit: number) =>
+    new BelfryError("BELFRY_JSONRPC_SUBSCRIPTIONS_FULL", {
+      what: "No further subscription is taken on this connection.",
+      why: `It has ${limit} already.`,
+      fix: "End one that is not needed any more, or subscribe once with a wider filter.",
+    }),
+  subscriptionUnknown: (id: number) =>
+    new BelfryError("BELFRY_JSONRPC_SUBSCRIPTION_UNKNOWN", {
+      what: `There is no subscription ${id} of this kind.`,
+      why: "This connection has none of that number, or it has ended.",
+      fix: "Give the number that the subscription was answered with, on the same connection.",
+    }),
   internal: (requestId: string) =>
     new BelfryError("BELFRY_JSONRPC_INTERNAL", {
       what: "The master failed to answer this request.",

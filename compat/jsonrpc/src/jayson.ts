@@ -1,4 +1,6 @@
 import { createRequire } from "node:module";
+import type { Json } from "belfry";
+import type { RpcError } from "./error-codes.ts";
 
 // jayson's own types pull those of connect and WebSocket; these are the parts that are used.
 export interface JaysonServer {
@@ -12,8 +14,8 @@ export interface JaysonServer {
 export interface JaysonResponse {
   jsonrpc?: "2.0";
   id: string | number | null;
-  result?: unknown;
-  error?: { code: number; message: string; data?: unknown };
+  result?: Json;
+  error?: RpcError;
 }
 
 export type JaysonHandler<Context> = (

@@ -2,24 +2,30 @@ import { loadConfigFile } from "../config/load.ts";
 import type { Command, CommandContext } from "../interfaces/command.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { CliCommand } from "./cli-command.ts";
+import { installedCommands } from "./installed-commands.ts";
 import { Output } from "./output.ts";
 import { type CommonOptions, Session } from "./session.ts";
 
-/** The commands that plugins of the configuration add; none if there is no configuration. `problem` is why it cannot be used. */
+/**
+ * The commands that plugins add: those of the configuration, and those of plugins that are installed
+ * here and need none for it. `problem` is why a configuration that is there cannot be used.
+ */
 export async function pluginCommands(
   options: CommonOptions,
   cwd: string,
 ): Promise<{ commands: CliCommand[]; problem?: unknown }> {
   const silent = new Output(1, {});
+  const installed = (await installedCommands(cwd)).map((command) => adapt(command, cwd));
   const session = new Session(options, { cwd, out: silent, err: silent, signal: new AbortController().signal });
   try {
     const { value, folder } = await loadConfigFile(session.configFile);
     const { Master } = await import("../master.ts");
     const master = new Master(value, { folder, stateFolder: session.stateFolder });
-    return { commands: master.registry.commands.map(({ command }) => adapt(command, folder)) };
+    const configured = master.registry.commands.map(({ command }) => adapt(command, folder));
+    return { commands: [...configured, ...installed] };
   } catch (problem) {
     const missing = (problem as { code?: string }).code === "BELFRY_CONFIG_NOT_FOUND" && options.config === undefined;
-    return missing ? { commands: [] } : { commands: [], problem };
+    return missing ? { commands: installed } : { commands: installed, problem };
   }
 }
 

@@ -16,7 +16,11 @@ export interface CommandContext {
   printJson(value: Json): void;
 }
 
-/** One more command of the `belfry` program. */
+/**
+ * One more command of the `belfry` program. It is there where the plugin is part of the configuration. A command that
+ * works without one is named in the plugin's package.json, `"belfry": { "commands": ["listen"] }`: then `belfry` also
+ * finds it where the package is a dependency in the nearest package.json.
+ */
 export interface Command {
   /** Such as `"artifacts"`. */
   readonly name: string;

@@ -16,6 +16,11 @@ export interface UpgradeParts {
   stopping(): boolean;
 }
 
+/** Apart, so that the listener keeps nothing of the request in memory for as long as the connection lasts. */
+function noteErrors(socket: Duplex, log: Logger, requestId: string): void {
+  socket.on("error", (error) => log.debug({ requestId, error: error.message }, "an upgraded connection failed"));
+}
+
 /** Of the addresses that proxies have added, the one of the proxy that is nearest: as `maxIpsCount: 1` has it for requests. */
 function lastOf(header: string | string[] | undefined): string | undefined {
   return String(header ?? "")
@@ -29,7 +34,7 @@ export function upgrades({ mounts, guard, log, proxy, stopping }: UpgradeParts) 
   return (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const requestId = requestIdOf(req);
     if (socket instanceof Socket) socket.setTimeout(0);
-    socket.on("error", (error) => log.debug({ requestId, error: error.message }, "an upgraded connection failed"));
+    noteErrors(socket, log, requestId);
     try {
       if (stopping()) throw faults.stopping();
       const path = (req.url ?? "").split("?", 1)[0] ?? "";

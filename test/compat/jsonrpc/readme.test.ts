@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import { jsonrpc } from "@belfry/jsonrpc";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { clientFaults } from "../../../compat/jsonrpc/src/client/errors.ts";
 import { rpcError } from "../../../compat/jsonrpc/src/error-codes.ts";
 import { faults } from "../../../compat/jsonrpc/src/errors.ts";
+import { listenFaults } from "../../../compat/jsonrpc/src/listen/errors.ts";
 import { documented } from "../../plugins/http/documented.ts";
 import { fault } from "../../plugins/http/world.ts";
 
@@ -11,8 +13,14 @@ const test = suite("@belfry/jsonrpc's README");
 
 const readme = new URL("../../../compat/jsonrpc/README.md", import.meta.url);
 
+const codesOf = (catalogue: object) => [
+  ...new Set(
+    Object.values(catalogue).map((make) => (make as (...args: unknown[]) => { code: string })("x", [], "z").code),
+  ),
+];
+
 test("lists every error, and no other", () => {
-  const codes = Object.values(faults).map((make) => (make as (...args: unknown[]) => { code: string })("x", "y").code);
+  const codes = [faults, clientFaults, listenFaults].flatMap(codesOf);
   assert.equal(documented(readme, /^\| `(BELFRY_\w+)`/), codes.sort());
 });
 
@@ -27,7 +35,7 @@ test("gives every error the number that is sent", () => {
   );
   assert.ok(pairs.length > 20);
   for (const [code, number] of pairs) assert.is(rpcError(fault(code, "x")).code, number, code);
-  const own = Object.values(faults).map((make) => (make as (...args: unknown[]) => { code: string })("x", "y").code);
+  const own = codesOf(faults);
   const numbered = new Set(pairs.map(([code]) => code));
   assert.equal(
     own.filter((code) => !numbered.has(code)),
