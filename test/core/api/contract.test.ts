@@ -210,14 +210,9 @@ for (const kind of DATABASES) {
       if (/^(build|step|log|request)\./.test(event.type))
         assert.is(event.builder, event.data.builder, "it has the builder's visibility");
     }
-    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type));
-    assert.equal(unseen.sort(), [
-      "job.parked",
-      "log.grew",
-      "request.retried",
-      "source.recovered",
-      "worker.disconnected",
-    ]);
+    // A log that is written for longer than a second grows, which depends on how fast this machine is.
+    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type) && type !== "log.grew");
+    assert.equal(unseen.sort(), ["job.parked", "request.retried", "source.recovered", "worker.disconnected"]);
   });
 
   test(`${kind.name}: what a method does not know is refused, and lists are bounded`, async () => {
