@@ -98,6 +98,7 @@ function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: 
       }
     }
   }
+  const schedulerNames = (draft.schedulers ?? []).map((entry) => entry && nameOf(entry));
   for (const i of (draft.schedulers ?? []).keys()) {
     const path = `schedulers[${i}]`;
     const scheduler = parts.get(path)?.part as Scheduler | undefined;
@@ -105,6 +106,9 @@ function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: 
     attempt(report, path, () => {
       for (const name of scheduler.builders) {
         if (missing(builderNames, name)) report(path, `there is no builder named "${name}"`);
+      }
+      for (const name of scheduler.upstream ?? []) {
+        if (missing(schedulerNames, name)) report(path, `there is no scheduler named "${name}"`);
       }
     });
   }
