@@ -39,7 +39,7 @@ export function schedulerMethods(deps: ApiDeps) {
     const names = await new View(caller, store).builders();
     const found = deps.generation().schedulers.find((scheduler) => scheduler.name === name);
     const sees = (builder: string) => names === null || names.has(builder);
-    if (!found || !found.part.builders[wants](sees)) throw faults.notFound("scheduler", `"${name}"`);
+    if (!found?.part.builders[wants](sees)) throw faults.notFound("scheduler", `"${name}"`);
     return found;
   }
 
