@@ -47,10 +47,9 @@ export class StepTriggers {
     const found = scheduler(wish.scheduler);
     if (!found) throw faults.notFound("scheduler", `"${wish.scheduler}"`);
     if (!found.part.trigger) throw faults.schedulerCannotTrigger(found.name);
-    const own = wish.sourceStamps === undefined;
     const request = {
       sourceStamps: structuredClone(wish.sourceStamps ?? this.#deps.sourceStamps),
-      changes: wish.changes ?? (own ? await this.#changes() : []),
+      changes: wish.changes ?? (await this.#changes()),
       properties: structuredClone(wish.properties ?? {}),
       reason: wish.reason ?? `triggered by ${build.builder} ${build.number}`,
       ...(wish.priority === undefined ? {} : { priority: wish.priority }),

@@ -71,7 +71,7 @@ export interface TriggerWish {
   scheduler: string;
   /** What to build. Default: the source stamps of this build. `[]` leaves it to the scheduler. */
   sourceStamps?: readonly SourceStampSpec[];
-  /** Ids of changes. Default: those of this build if the default source stamps are built, else none. */
+  /** Ids of the changes that led to it. Default: those of this build. */
   changes?: readonly number[];
   properties?: Record<string, Json>;
   /** Default: which build triggered it. */
@@ -180,6 +180,8 @@ export interface StepResult {
 export interface BuildStep {
   /** What logs and status pages call this step, such as "unit tests". */
   readonly name: string;
+  /** Names of schedulers that it triggers, as far as they are known beforehand; core checks that they exist. */
+  readonly triggers?: readonly string[];
   /**
    * Does the work and reports how it went. Called once for each build that gets to this step.
    *

@@ -144,7 +144,10 @@ test("or they are left out, which the next reason says", async () => {
   assert.equal(await core.pass(), []);
   assert.is(core.wakeAt, utc("2026-01-14T01:30"));
   at(core, "2026-01-14T01:34");
-  assert.match((await core.pass())[0]?.reason ?? "", /\(3 times before it passed while no master ran, and were left out\)/);
+  assert.match(
+    (await core.pass())[0]?.reason ?? "",
+    /\(3 times before it passed while no master ran, and were left out\)/,
+  );
   at(core, "2026-01-15T01:30");
   assert.is((await core.pass())[0]?.reason, "30 2 * * * (Europe/Berlin)");
   const often = at(new DrivenScheduler(() => night({ missed: "skip", at: "* * * * *" })), "2026-01-10T12:00");

@@ -12,6 +12,7 @@ import type { ApiDeps } from "../deps.ts";
 import { idOrNone, MOST_ID } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { parentsOf } from "../parents.ts";
 import { REQUEST_DETAILS, requestDetails, requestDetailsShape } from "../request-details.ts";
 import { buildsetShape, requestShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
@@ -221,6 +222,7 @@ export function requestMethods(deps: ApiDeps) {
           owner: row.owner,
           reason: row.reason,
           externalId: row.external_id,
+          parent: (await parentsOf(deps, new View(caller, store), [buildset])).get(buildset) ?? null,
           properties: JSON.parse(row.properties),
           submittedAt: row.submitted_at,
           completeAt: row.complete_at,
