@@ -221,6 +221,7 @@ for (const kind of DATABASES) {
       "job.parked",
       "log.grew",
       "request.retried",
+      "scheduler.recovered",
       "source.recovered",
       "worker.disconnected",
     ]);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
-import type { ForceRequest, FormField, SchedulerWait } from "../../interfaces/scheduler.ts";
+import type { ForceRequest, SchedulerWait } from "../../interfaces/scheduler.ts";
 import type { Json } from "../../interfaces/values.ts";
 import { shortKind } from "../../plugins/define.ts";
 import { addBuildset } from "../../store/buildsets.ts";
@@ -15,19 +15,17 @@ import { View } from "../visibility.ts";
 
 const disabledShape = z.object({ at: z.number(), by: z.string(), reason: z.string() });
 
-const formField: z.ZodType<FormField> = z.object({
+/** A `FormField` as a scheduler gives it; a group has `fields` of the same shape. */
+const formField = z.looseObject({
   name: z.string().nullable(),
   type: z.string(),
   label: z.string(),
   help: z.string().nullable(),
   required: z.boolean(),
   default: z.json(),
-  choices: z.array(z.object({ value: z.json(), label: z.string() })).optional(),
-  limits: z.record(z.string(), z.json()).optional(),
-  get fields() {
-    return z.array(formField).optional();
-  },
-}) as never;
+});
+
+type FormAnswer = (z.output<typeof formField> & { [key: string]: Json })[] | null;
 
 /** Schedulers: what they are, why they build nothing, and what somebody wants of them. */
 export function schedulerMethods(deps: ApiDeps) {
@@ -64,7 +62,12 @@ export function schedulerMethods(deps: ApiDeps) {
             builders: z.array(z.string()),
             canForce: z.boolean(),
             canTrigger: z.boolean().describe("a step may trigger it"),
-            form: z.array(formField).nullable().describe("what `force` takes as properties; null for any, or for none"),
+            form: z
+              .array(formField)
+              .nullable()
+              .describe(
+                "what `force` takes as properties, for a form; null for any, or for none. A group has `fields` of the same shape; `choices` and `limits` as the type has them",
+              ),
             disabled: disabledShape.nullable().describe("null for one that is enabled"),
             wakeAt: z.number().nullable(),
             passedAt: z.number().nullable(),
@@ -90,7 +93,7 @@ export function schedulerMethods(deps: ApiDeps) {
               builders: part.builders.filter((builder) => names === null || names.has(builder)),
               canForce: part.force !== undefined,
               canTrigger: part.trigger !== undefined,
-              form: part.force && part.form ? part.form({ workers: workerNames() }) : null,
+              form: (part.force && part.form ? part.form({ workers: workerNames() }) : null) as FormAnswer,
               disabled: readDisabled(row?.disabled ?? null),
               wakeAt: row?.wake_at ?? null,
               passedAt: row?.passed_at ?? null,
