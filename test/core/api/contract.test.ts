@@ -216,10 +216,10 @@ for (const kind of DATABASES) {
       if (/^(build|step|log|request)\./.test(event.type))
         assert.is(event.builder, event.data.builder, "it has the builder's visibility");
     }
-    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type));
+    // A log grows, or not, by how long the machine takes for the calls above.
+    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type) && type !== "log.grew");
     assert.equal(unseen.sort(), [
       "job.parked",
-      "log.grew",
       "request.retried",
       "scheduler.recovered",
       "source.recovered",
