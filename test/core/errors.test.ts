@@ -50,6 +50,8 @@ const SAMPLES: Samples = {
   secretFailed: ["one", cause],
   stateUnreadable: ["one", 2, 1],
   schedulerCannotForce: ["one"],
+  schedulerCannotTrigger: ["one"],
+  schedulerDisabled: ["one", "ada", "it is noisy"],
   requestEnded: [7],
   buildEnded: [7],
   cursorInvalid: [],

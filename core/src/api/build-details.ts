@@ -5,8 +5,9 @@ import { usualDuration } from "../store/builds.ts";
 import { stampsOf } from "../store/buildsets.ts";
 import { toChange } from "../store/changes.ts";
 import type { ApiDeps } from "./deps.ts";
+import { parentsOf, triggeredBy, triggeredShape } from "./parents.ts";
 import { toLog, toStep } from "./rows.ts";
-import { changeShape, logShape, propertyShape, stampShape, stepShape } from "./shapes.ts";
+import { changeShape, logShape, parentShape, propertyShape, stampShape, stepShape } from "./shapes.ts";
 import type { View } from "./visibility.ts";
 
 /** What can be asked for with builds, so that a page of them costs one call. */
@@ -18,6 +19,8 @@ export const detailsShape = z.object({
   logs: z.array(logShape),
   changes: z.array(changeShape).describe("those of its buildset that the caller may see"),
   usualMillis: z.number().nullable().describe("average of the last good builds of this builder"),
+  triggeredBy: parentShape.nullable().describe("the step that triggered its buildset"),
+  triggered: z.array(triggeredShape).describe("buildsets that its steps triggered, with their builds so far"),
 });
 
 export type Detail = keyof typeof detailsShape.shape;
@@ -140,6 +143,14 @@ export async function detailsOf(
         await Promise.all(names.map(async (name) => [name, await usualDuration(deps.store, name)] as const)),
       );
       give("usualMillis", ({ builder }) => usual.get(builder) ?? null);
+    },
+    async triggeredBy() {
+      const parents = await parentsOf(deps, view, buildsets);
+      give("triggeredBy", ({ buildset }) => parents.get(buildset) ?? null);
+    },
+    async triggered() {
+      const children = await triggeredBy(deps, view, ids);
+      give("triggered", ({ id }) => children.get(id) ?? []);
     },
   };
   await Promise.all([...new Set(wanted)].map((detail) => makers[detail]()));

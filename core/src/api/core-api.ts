@@ -22,6 +22,7 @@ import { logMethods } from "./methods/logs.ts";
 import { masterMethods } from "./methods/master.ts";
 import { partMethods } from "./methods/parts.ts";
 import { requestMethods } from "./methods/requests.ts";
+import { schedulerMethods } from "./methods/schedulers.ts";
 import { faultIn } from "./plain-params.ts";
 
 /** Of what a caller gave, in a message about it. */
@@ -36,6 +37,7 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
     ...requestMethods(deps),
     ...changeMethods(deps),
     ...partMethods(deps),
+    ...schedulerMethods(deps),
     ...eventMethods(deps),
     ...listenerMethods(deps),
     ...auditMethods(deps),

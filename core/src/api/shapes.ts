@@ -83,12 +83,21 @@ export const requestShape = z.object({
   retries: z.int().describe("how many of its builds ended as retry"),
 });
 
+/** The step that began a buildset. */
+export const parentShape = z.object({
+  build: id,
+  builder: z.string(),
+  number: z.int(),
+  step: z.int().describe("counts that build's steps from 1"),
+});
+
 export const buildsetShape = z.object({
   id,
   scheduler: z.string().nullable(),
   owner: z.string().nullable(),
   reason: z.string(),
   externalId: z.string().nullable(),
+  parent: parentShape.nullable().describe("the step that triggered it; null for none, or none that the caller may see"),
   properties: z.record(z.string(), z.json()),
   submittedAt: millis,
   completeAt: millis.nullable(),

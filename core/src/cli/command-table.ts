@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   why: () => import("./commands/why.ts"),
   builds: () => import("./commands/builds.ts"),
   builders: () => import("./commands/builders.ts"),
+  schedulers: () => import("./commands/schedulers.ts"),
   plugins: () => import("./commands/plugins.ts"),
   api: () => import("./commands/api.ts"),
   token: () => import("./commands/token.ts"),

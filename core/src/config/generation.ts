@@ -91,7 +91,15 @@ function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: 
   const workerNames = (draft.workers ?? []).map((entry) => entry && nameOf(entry));
   const missing = (names: readonly (string | undefined)[], name: string) =>
     !names.includes(undefined) && !names.includes(name);
+  const schedulerNames = (draft.schedulers ?? []).map((entry) => entry && nameOf(entry));
   for (const [i, builder] of (draft.builders ?? []).entries()) {
+    for (const j of (builder?.steps ?? []).keys()) {
+      const path = `builders[${i}].steps[${j}]`;
+      const step = parts.get(path)?.part as BuildStep | undefined;
+      for (const name of step?.triggers ?? []) {
+        if (missing(schedulerNames, name)) report(path, `there is no scheduler named "${name}"`);
+      }
+    }
     for (const [j, name] of (builder?.workers ?? []).entries()) {
       if (name !== undefined && missing(workerNames, name)) {
         report(`builders[${i}].workers[${j}]`, `there is no worker named "${name}"`);
@@ -105,6 +113,9 @@ function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: 
     attempt(report, path, () => {
       for (const name of scheduler.builders) {
         if (missing(builderNames, name)) report(path, `there is no builder named "${name}"`);
+      }
+      for (const name of scheduler.upstream ?? []) {
+        if (missing(schedulerNames, name)) report(path, `there is no scheduler named "${name}"`);
       }
     });
   }

@@ -1,7 +1,7 @@
-import type { ConfiguredBuilder, ConfiguredStep } from "../config/generation.ts";
+import type { ConfiguredBuilder, ConfiguredStep, Part } from "../config/generation.ts";
 import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
-import type { BuildInfo, StepContext, StepResult } from "../interfaces/build-step.ts";
+import type { BuildInfo, StepContext, StepResult, TriggerWish } from "../interfaces/build-step.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import { render } from "../interfaces/properties.ts";
@@ -30,6 +30,7 @@ import { combineResults } from "./results.ts";
 import { describe } from "./source-loop.ts";
 import { GrowthWatch, RunningLog } from "./step-log.ts";
 import { JournaledWorker } from "./step-worker.ts";
+import { StepTriggers } from "./triggering.ts";
 
 const GIVE_UP_MILLIS = 30_000;
 const RETRY_PAUSE = 1_000;
@@ -44,6 +45,7 @@ export interface BuildRunDeps {
   logCap: number;
   lease: KeptLease;
   worker: Worker;
+  scheduler(name: string): Part<"scheduler"> | undefined;
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
 }
@@ -407,6 +409,17 @@ export class BuildRun {
   ): StepContext {
     const name = this.#stepName;
     const properties = this.#properties;
+    const triggers = new StepTriggers({
+      store: this.#deps.store,
+      clock: this.#deps.clock,
+      build: this.key,
+      step: number,
+      signal,
+      sourceStamps: this.#stamps,
+      scheduler: this.#deps.scheduler,
+      persist: (work) => this.#persist(work),
+      check: () => worker.check(),
+    });
     return {
       build: info,
       properties: {
@@ -428,9 +441,20 @@ export class BuildRun {
       },
       render: (value) => render(value, this.#renderContext(signal)),
       secret: (secret) => this.#secret(secret, signal),
+      trigger: (wish) => triggers.trigger(this.#masked(wish)),
       progress: (summary) => {
         if (shown.finishedAt === null) shown.summary = this.#secrets.text(summary).slice(0, 200);
       },
+    };
+  }
+
+  /** What another build is told is stored, so secrets are not told. */
+  #masked(wish: TriggerWish): TriggerWish {
+    const { properties, reason } = wish;
+    return {
+      ...wish,
+      ...(properties === undefined ? {} : { properties: this.#secrets.json(properties) as Record<string, Json> }),
+      ...(reason === undefined ? {} : { reason: this.#secrets.text(reason) }),
     };
   }
 
@@ -537,7 +561,7 @@ export class BuildRun {
           await before?.(tx);
           return work(tx);
         });
-        this.#unwritten = undefined;
+        if (this.#unwritten === before) this.#unwritten = undefined;
         return value;
       } catch (error) {
         if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted) throw error;

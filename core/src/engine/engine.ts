@@ -15,9 +15,9 @@ import { listenerPass } from "./listener-loop.ts";
 import { Loop, type LoopState } from "./loop.ts";
 import { isLost, masterLease, recoverBuilds, recoverOthers } from "./recovery.ts";
 import { Runner } from "./runner.ts";
-import { schedulerPass, wantsOf } from "./scheduler-loop.ts";
+import { noteFailure, schedulerPass, wantsOf } from "./scheduler-loop.ts";
 import { findSecret } from "./secrets.ts";
-import { describe, sourcePass, watchPass } from "./source-loop.ts";
+import { sourcePass, watchPass } from "./source-loop.ts";
 import { WorkerKeeper } from "./worker-keeper.ts";
 
 export interface EngineDeps {
@@ -163,7 +163,7 @@ export class Engine {
         };
         await tx.db
           .insertInto("schedulers")
-          .values({ name, ...fresh })
+          .values({ name, ...fresh, disabled: null, enabled_at: null, skips: null })
           .onConflict((conflict) => conflict.column("name").doNothing())
           .execute();
         await tx.db
@@ -247,11 +247,16 @@ export class Engine {
     for (const scheduler of generation.schedulers) {
       const { name, kind, plugin } = scheduler;
       const entry = { name, kind, scheduler: scheduler.part, records: new PluginRecords(plugin) };
+      const schedulerDeps = { store, clock, leases, feed };
       add(
         `scheduler:${name}`,
-        wantsOf(scheduler.part).map((want) => `scheduling:${want}`),
-        (signal) => schedulerPass(entry, { store, clock, leases, feed }, signal),
-        (error, failures) => this.#sick(name, error, failures),
+        [`scheduler:${name}`, ...wantsOf(scheduler.part).map((want) => `scheduling:${want}`)],
+        (signal) => schedulerPass(entry, schedulerDeps, signal),
+        (error) => {
+          noteFailure(name, schedulerDeps, error).catch((err) =>
+            logger.error({ err, scheduler: name }, "its failure could not be written"),
+          );
+        },
       );
     }
     for (const listener of generation.listeners) {
@@ -306,17 +311,5 @@ export class Engine {
     await recoverBuilds(store, logStore, masterId, lease, (message, err) => logger.error({ err }, message));
     await this.workers.announce();
     this.#buildLoop?.ring();
-  }
-
-  #sick(scheduler: string, error: unknown, failures: number): void {
-    this.#deps.store
-      .write((tx) =>
-        tx.db
-          .updateTable("schedulers")
-          .set({ error: JSON.stringify(describe(error)), failures })
-          .where("name", "=", scheduler)
-          .execute(),
-      )
-      .catch((err) => this.#deps.logger.error({ err, scheduler }, "its failure could not be written"));
   }
 }

@@ -110,6 +110,7 @@ export class Runner {
       logCap: generation.logCap,
       lease,
       worker: worker.part,
+      scheduler: (name) => generation.schedulers.find((scheduler) => scheduler.name === name),
       secret: this.#deps.secret,
       onError: this.#deps.onError,
     });

@@ -6,9 +6,13 @@ import { addBuildset, stampsOf } from "../store/buildsets.ts";
 import { changesById } from "../store/changes.ts";
 import type { StoredEvent } from "../store/events.ts";
 import type { PluginRecords } from "../store/plugin-records.ts";
+import { readSkips, type Skip, writeSkips } from "../store/schedulers.ts";
 import type { Store } from "../store/store.ts";
+import type { Row } from "../store/tables.ts";
+import type { Tx } from "../store/tx.ts";
 import { withGrace } from "./grace.ts";
-import type { LeaseKeeper } from "./lease-keeper.ts";
+import { isLeaseLost, type LeaseKeeper } from "./lease-keeper.ts";
+import { describe } from "./source-loop.ts";
 
 const EVENTS_A_PASS = 500;
 /** A cursor is written at the latest when this many events of no interest lie behind it. */
@@ -19,6 +23,8 @@ export interface SchedulerEntry {
   kind: string;
   scheduler: Scheduler;
   records: PluginRecords;
+  /** The fence under which it was asked for the first time by this process. */
+  askedUnder?: number;
 }
 
 export interface SchedulerDeps {
@@ -44,24 +50,28 @@ export async function schedulerPass(
   const row = await store.read.selectFrom("schedulers").selectAll().where("name", "=", entry.name).executeTakeFirst();
   if (!row) return {};
 
-  const events = await feed.after(row.cursor, EVENTS_A_PASS);
-  const last = events.at(-1)?.seq ?? row.cursor;
-  const again = events.length === EVENTS_A_PASS;
+  if (row.disabled !== null) return {};
+
+  const skips = readSkips(row.skips);
+  const from = behind(skips, row.cursor);
+  const read = await feed.after(from, EVENTS_A_PASS);
+  const last = Math.max(from, read.at(-1)?.seq ?? from);
+  const events = read.filter((event) => !skips.some((skip) => skipped(skip, event.seq)));
+  const position = { cursor: last, skips: writeSkips(skips.filter(({ to }) => to === null || to > last)) };
+  const again = read.length === EVENTS_A_PASS;
   const wants = wantsOf(entry.scheduler);
   const changeIds = wants.includes("changes") ? idsOf(events, "change.added", "change") : [];
   const buildsetIds = wants.includes("finished") ? idsOf(events, "buildset.finished", "buildset") : [];
   const now = clock.now();
   const due = row.wake_at !== null && row.wake_at <= now;
-  if (changeIds.length === 0 && buildsetIds.length === 0 && !due) {
-    if (again || last - row.cursor > CURSOR_LAG) {
+  const news = changeIds.length > 0 || buildsetIds.length > 0 || due;
+  // What it is configured to do may have changed since it was asked last, here or by another master.
+  const first = entry.askedUnder !== lease.fence;
+  if (!news && !first) {
+    if (again || last - row.cursor > CURSOR_LAG || row.failures > 0) {
       await store.write(async (tx) => {
         await tx.requireLease(lease);
-        await tx.db
-          .updateTable("schedulers")
-          .set({ cursor: last })
-          .where("name", "=", entry.name)
-          .where("cursor", "=", row.cursor)
-          .execute();
+        await advance(tx, row, { ...position, error: null, failures: 0 });
       });
     }
     return { again, ...(row.wake_at === null ? {} : { wakeAt: row.wake_at }) };
@@ -74,33 +84,77 @@ export async function schedulerPass(
     finished: await finishedBuildsets(store, buildsetIds),
     state,
     now,
+    enabledAt: row.enabled_at,
     signal: either,
     changesById: (ids: number[]) => changesById(store, ids),
   };
   const decision = await withGrace(entry.scheduler.process(ctx), either);
-  await store.write(async (tx) => {
-    await tx.requireLease(lease);
-    const moved = await tx.db
-      .updateTable("schedulers")
-      .set({
-        cursor: last,
+  const { buildsets, writes, wakeAt } = decision;
+  const wake = wakeAt === undefined ? {} : { wakeAt };
+  const changed = news || buildsets.length > 0 || decision.state !== undefined || writes !== undefined;
+  if (changed || row.failures > 0 || (wakeAt ?? null) !== row.wake_at) {
+    const moved = await store.write(async (tx) => {
+      await tx.requireLease(lease);
+      const values = {
+        ...position,
         ...(decision.state === undefined
           ? {}
           : { state: JSON.stringify(decision.state), version: entry.records.version }),
-        wake_at: decision.wakeAt ?? null,
+        wake_at: wakeAt ?? null,
         passed_at: tx.now,
         error: null,
         failures: 0,
-      })
-      .where("name", "=", entry.name)
-      .where("cursor", "=", row.cursor)
-      .returning("name")
+      };
+      if (!(await advance(tx, row, values))) return false;
+      for (const buildset of buildsets) await addBuildset(tx, buildset, { scheduler: entry.name });
+      if (writes) await entry.records.applyIn(tx, writes);
+      return true;
+    });
+    if (!moved) return { again: true };
+  }
+  entry.askedUnder = lease.fence;
+  return { again, ...wake };
+}
+
+/** Moves a scheduler on. False, and nothing is written, if it was disabled or moved on meanwhile. */
+async function advance(tx: Tx, row: Row<"schedulers">, values: Partial<Row<"schedulers">>): Promise<boolean> {
+  const moved = await tx.db
+    .updateTable("schedulers")
+    .set(values)
+    .where("name", "=", row.name)
+    .where("cursor", "=", row.cursor)
+    .where("disabled", "is", null)
+    .returning("name")
+    .executeTakeFirst();
+  if (!moved) return false;
+  if (row.failures > 0) tx.event("scheduler.recovered", { scheduler: row.name });
+  return true;
+}
+
+/** Notes that a pass failed, for everybody to see. */
+export async function noteFailure(name: string, { store, leases }: SchedulerDeps, error: unknown): Promise<void> {
+  const lease = leases.get(`scheduler:${name}`);
+  if (!lease || isLeaseLost(error)) return;
+  const shown = describe(error);
+  await store.write(async (tx) => {
+    await tx.requireLease(lease);
+    const row = await tx.db
+      .updateTable("schedulers")
+      .set((eb) => ({ error: JSON.stringify(shown), failures: eb("failures", "+", 1) }))
+      .where("name", "=", name)
+      .returning("failures")
       .executeTakeFirst();
-    if (!moved) return;
-    for (const buildset of decision.buildsets) await addBuildset(tx, buildset, { scheduler: entry.name });
-    if (decision.writes) await entry.records.applyIn(tx, decision.writes);
+    if (row?.failures === 1) tx.event("scheduler.failing", { scheduler: name, error: shown.message });
   });
-  return { again, ...(decision.wakeAt === undefined ? {} : { wakeAt: decision.wakeAt }) };
+}
+
+const skipped = ({ from, to }: Skip, seq: number) => seq > from && (to === null || seq <= to);
+
+/** Where to read on: what came while it was disabled is not even looked at. */
+function behind(skips: readonly Skip[], cursor: number): number {
+  let from = cursor;
+  for (const skip of skips) if (skip.to !== null && skip.from <= from && from < skip.to) from = skip.to;
+  return from;
 }
 
 function idsOf(events: StoredEvent[], type: string, key: string): number[] {

@@ -225,6 +225,22 @@ export const faults = {
       why: "Its kind has no `force`.",
       fix: "Use a scheduler of kind schedulers.force; `belfry force` names those there are.",
     }),
+  schedulerCannotTrigger: (name: string) =>
+    new BelfryError("BELFRY_SCHEDULER_CANNOT_TRIGGER", {
+      what: `The scheduler "${name}" cannot be triggered by a step.`,
+      why: "Its kind has no `trigger`.",
+      fix: "Use a scheduler of kind schedulers.triggerable.",
+    }),
+  schedulerDisabled: (name: string, by: string, reason: string) =>
+    new BelfryError(
+      "BELFRY_SCHEDULER_DISABLED",
+      {
+        what: `The scheduler "${name}" is disabled.`,
+        why: `It was disabled by ${cut(by)}${reason === "" ? "" : `, who says "${cut(reason)}"`}.`,
+        fix: "Enable it with `belfry schedulers enable`, or leave it be.",
+      },
+      { result: "skipped" },
+    ),
   requestEnded: (id: number) =>
     new BelfryError("BELFRY_REQUEST_ENDED", {
       what: `Request ${id} cannot be cancelled.`,

@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { LogChannel } from "./log-store.ts";
 import type { Properties, Rendered } from "./properties.ts";
 import type { SourceStampSpec } from "./scheduler.ts";
-import type { Result } from "./values.ts";
+import type { Json, Result } from "./values.ts";
 import type { CommandResult, CommandSpec, FileStat } from "./worker.ts";
 
 /** What a step may know about the build that it is part of. */
@@ -65,6 +65,56 @@ export interface StepWorker {
   list(path: string): Promise<{ name: string; type: FileStat["type"] }[]>;
 }
 
+/** What a step asks a scheduler to build. */
+export interface TriggerWish {
+  /** The name of a scheduler that can be triggered. */
+  scheduler: string;
+  /** What to build. Default: the source stamps of this build. `[]` leaves it to the scheduler. */
+  sourceStamps?: readonly SourceStampSpec[];
+  /** Ids of the changes that led to it. Default: those of this build. */
+  changes?: readonly number[];
+  properties?: Record<string, Json>;
+  /** Default: which build triggered it. */
+  reason?: string;
+  /** Default: that of the scheduler. */
+  priority?: number;
+  /**
+   * Cancels what has not ended when this build is stopped, fails or is built again, also if the
+   * master is killed. Default false: it goes on by itself.
+   */
+  endsWithBuild?: boolean;
+}
+
+/** A build that was triggered. */
+export interface TriggeredBuild {
+  id: number;
+  builder: string;
+  number: number;
+  /** `null` while it runs. */
+  result: Result | null;
+}
+
+/** How a triggered buildset ended. */
+export interface TriggerOutcome {
+  /** The worst result of its requests; each counts with its last build. */
+  result: Result;
+  /** How many builds ended as `retry` and were built again. */
+  retries: number;
+  builds: TriggeredBuild[];
+}
+
+/** A buildset that a step has begun. It goes on when the step is over. */
+export interface TriggeredBuildset {
+  readonly id: number;
+  readonly requests: readonly { id: number; builder: string }[];
+  /** Its builds so far, oldest first, also those that were built again. At most 1,000. */
+  builds(): Promise<TriggeredBuild[]>;
+  /** Resolves when all its requests have ended. Rejects with `signal.reason` when the step's signal aborts. */
+  ended(): Promise<TriggerOutcome>;
+  /** Cancels what waits and stops what runs. */
+  cancel(reason: string): Promise<void>;
+}
+
 /** Everything a running step is given. Valid only until `run` settles. */
 export interface StepContext {
   readonly build: BuildInfo;
@@ -83,6 +133,14 @@ export interface StepContext {
   render<T>(value: T): Promise<Rendered<T>>;
   /** The value of a secret; from then on it is masked wherever this build writes. Throws `BELFRY_SECRET_UNKNOWN`. */
   secret(name: string): Promise<string>;
+  /**
+   * Has a scheduler build something now, as a buildset that knows this build as its parent. It is
+   * added exactly once for each call, also if the database or the master fails meanwhile: a step
+   * that is run again for the same build gets the buildset that its call of the same number added.
+   * Throws `BELFRY_NOT_FOUND`, `BELFRY_SCHEDULER_CANNOT_TRIGGER`, what the scheduler says against it,
+   * or `BELFRY_SCHEDULER_DISABLED`, whose result is `skipped`.
+   */
+  trigger(wish: TriggerWish): Promise<TriggeredBuildset>;
   /** One short line that is shown while the step runs, such as "132 of 400 tests". Cheap; call it as often as you like. */
   progress(summary: string): void;
 }
@@ -122,6 +180,8 @@ export interface StepResult {
 export interface BuildStep {
   /** What logs and status pages call this step, such as "unit tests". */
   readonly name: string;
+  /** Names of schedulers that it triggers, as far as they are known beforehand; core checks that they exist. */
+  readonly triggers?: readonly string[];
   /**
    * Does the work and reports how it went. Called once for each build that gets to this step.
    *

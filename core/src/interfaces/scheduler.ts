@@ -64,6 +64,11 @@ export interface SchedulerContext {
   /** What the last decision stored; `undefined` the first time. */
   readonly state: Json | undefined;
   readonly now: Millis;
+  /**
+   * When it was enabled again after it had been disabled; `null` if it never was. What came between
+   * is not among the news, and times that passed meanwhile should not count either.
+   */
+  readonly enabledAt: Millis | null;
   readonly signal: AbortSignal;
   /** Changes by id, for a scheduler that remembered ids in its state. Unknown ids are left out. */
   changesById(ids: number[]): Promise<Change[]>;
@@ -83,14 +88,62 @@ export interface ForceRequest {
   /** Subset of the scheduler's builders; all of them if left out. */
   builders?: string[];
   reason?: string;
+  /** These three say what to build where there is one codebase. */
   branch?: string | null;
   revision?: string | null;
   repository?: string;
+  /** What to build of each codebase, where it is not what the scheduler says. */
+  codebases?: Record<string, { repository?: string; branch?: string | null; revision?: string | null }>;
   properties?: Record<string, Json>;
   priority?: number;
   /** Who asks, as the caller's name. */
   owner: string;
 }
+
+/** What a scheduler that is forced may check a wish against. */
+export interface ForceContext {
+  /** The workers of the running configuration. */
+  readonly workers: readonly string[];
+}
+
+/**
+ * One thing that a form for a forced build asks for, as data: what a page, a program or a chat needs
+ * to ask for it. Fields of a type that is not known can be asked for as JSON.
+ */
+export interface FormField {
+  /** The property that it sets; a group without a name only holds fields together. */
+  name: string | null;
+  type: string;
+  label: string;
+  help: string | null;
+  required: boolean;
+  default: Json;
+  /** What may be chosen. */
+  choices?: { value: Json; label: string }[];
+  /** The fields of a group. */
+  fields?: FormField[];
+  /** Limits, by type: `min`, `max`, `minLength`, `maxLength`, `pattern`, `maxBytes`, `strict`, `layout` and so on. */
+  limits?: Record<string, Json>;
+}
+
+/** The wish of a step that a scheduler builds now, as part of its own build. */
+export interface TriggerRequest {
+  /** What to build; where it is empty, or a codebase is missing, the scheduler decides. */
+  sourceStamps: readonly SourceStampSpec[];
+  changes: readonly number[];
+  /** They win over the scheduler's own. */
+  properties: Record<string, Json>;
+  reason: string;
+  /** Default: that of the scheduler. */
+  priority?: number;
+}
+
+/** Something that a scheduler waits for before it builds. */
+export type SchedulerWait =
+  | { reason: "tree-stable-timer"; until: Millis; branch: string | null; codebase: string; changes: number }
+  | { reason: "no-important-change"; branch: string | null; codebase: string; changes: number }
+  | { reason: "time"; until: Millis; changes: number }
+  | { reason: "upstream"; schedulers: string[] };
 
 /**
  * Decides what to build.
@@ -100,13 +153,19 @@ export interface ForceRequest {
  * written in one transaction, so each decision is carried out exactly once even if the master is
  * killed; `process` itself may be asked the same question again and must then come to an answer
  * from `ctx` alone.
+ *
+ * While it is disabled it is not asked at all. It keeps its state, so that what it had noted before
+ * still counts when it is enabled again; changes and buildsets that came meanwhile do not.
  */
 export interface Scheduler {
   /** The builders it may ask to build; core checks that they exist. */
   readonly builders: readonly string[];
+  /** Names of the schedulers whose buildsets it waits for; core checks that they exist. */
+  readonly upstream?: readonly string[];
   /**
-   * What it is asked about. One that wants neither is woken only at its `wakeAt`. Default: both.
-   * Leave out what `process` ignores: it saves a transaction for each change or buildset.
+   * What it is asked about. Besides, every scheduler is asked at its `wakeAt`, and once whenever a
+   * master begins to run it. Default: both. Leave out what `process` ignores: it saves a transaction
+   * for each change or buildset.
    */
   readonly wants?: readonly ("changes" | "finished")[];
   /** Throwing is shown as the scheduler's last error and repeated later; no other scheduler stops. */
@@ -116,5 +175,15 @@ export interface Scheduler {
    * scheduler without `force` cannot be forced. Must not wait and must not have effects: it runs in
    * whichever master was asked.
    */
-  force?(request: ForceRequest): BuildsetSpec;
+  force?(request: ForceRequest, ctx: ForceContext): BuildsetSpec;
+  /** What `force` takes as properties, in the order of a form. `null` where any property may be given. */
+  form?(ctx: ForceContext): FormField[] | null;
+  /**
+   * Turns the wish of a step into a buildset, or throws a BelfryError that says what is wrong with
+   * it. A scheduler without `trigger` cannot be triggered. As with `force` it must not wait and must
+   * not have effects.
+   */
+  trigger?(request: TriggerRequest): BuildsetSpec;
+  /** What it waits for, by its state; for whoever asks why nothing is built. Must not wait. Bounded: a few hundred. */
+  waits?(state: Json | undefined, now: Millis): SchedulerWait[];
 }

@@ -4,6 +4,7 @@ import { finishRequest } from "./buildsets.ts";
 import type { Store } from "./store.ts";
 import type { Row } from "./tables.ts";
 import { storable } from "./text.ts";
+import { cancelChildren } from "./triggered.ts";
 import type { HeldLease, Tx } from "./tx.ts";
 
 export interface Assignment {
@@ -185,6 +186,7 @@ export async function finishBuild(
     },
     scope(build),
   );
+  if (result !== "success" && result !== "warnings") await cancelChildren(tx, build);
   const request = { id: build.requestId, buildsetId: build.buildsetId, builder: build.builder, project: build.project };
   if (result !== "retry") await finishRequest(tx, request, result);
   else if (row.stop_reason !== null) await finishRequest(tx, request, "cancelled");

@@ -31,7 +31,7 @@ export function fullStamp(stamp: SourceStampSpec): FullStamp {
 export async function addBuildset(
   tx: Tx,
   spec: BuildsetSpec,
-  from: { scheduler?: string; owner?: string },
+  from: { scheduler?: string; owner?: string; parent?: { build: number; step: number; endsWithBuild: boolean } },
 ): Promise<AddedBuildset> {
   const names = [...new Set(spec.builders)];
   const builders = await tx.db
@@ -56,6 +56,9 @@ export async function addBuildset(
       complete_at: null,
       result: null,
       open_requests: names.length,
+      parent_build: from.parent?.build ?? null,
+      parent_step: from.parent?.step ?? null,
+      ends_with_parent: from.parent ? Number(from.parent.endsWithBuild) : null,
     })
     .onConflict((conflict) => conflict.column("external_id").doNothing())
     .returning("id")

@@ -108,7 +108,13 @@ export const Buildset = defineEntity({
     complete_at: millis().nullable(),
     result: p.text().nullable(),
     open_requests: p.integer(),
+    /** The build and step that began it. */
+    parent_build: p.integer().nullable(),
+    parent_step: p.integer().nullable(),
+    /** 1: it is cancelled when that build ends early. */
+    ends_with_parent: p.integer().nullable(),
   },
+  indexes: [{ properties: ["parent_build"] }],
 });
 
 export const BuildsetStamp = defineEntity({
@@ -302,6 +308,11 @@ export const SchedulerRow = defineEntity({
     passed_at: millis().nullable(),
     error: json().nullable(),
     failures: p.integer(),
+    /** Who disabled it, when and why; null for one that is enabled. */
+    disabled: json().nullable(),
+    enabled_at: millis().nullable(),
+    /** Stretches of the event log that came while it was disabled, not yet behind its cursor. */
+    skips: json().nullable(),
   },
 });
 

@@ -11,6 +11,11 @@ export const anyBranch = defineScheduler({
   }),
   create({ branches, ...settings }, ctx) {
     const fits = branches === undefined ? undefined : compilePatterns(branches);
-    return new BranchScheduler(ctx.name, settings, (branch) => fits === undefined || (branch !== null && fits(branch)));
+    return new BranchScheduler(
+      ctx.name,
+      settings,
+      (branch) => fits === undefined || (branch !== null && fits(branch)),
+      null,
+    );
   },
 });

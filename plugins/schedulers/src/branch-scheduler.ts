@@ -6,16 +6,15 @@ import {
   type Scheduler,
   type SchedulerContext,
   type SchedulerDecision,
+  type SchedulerWait,
   type SourceStampSpec,
   z,
 } from "belfry";
-import { changeFilter, compileFilter } from "./change-filter.ts";
+import { ChangeSorter, changeOptions, functionOf } from "./change-sorter.ts";
+import { Codebases, codebases, stampOf } from "./codebases.ts";
 import { faults } from "./errors.ts";
 import { FileMatching } from "./file-matching.ts";
-import { compilePatterns, patterns } from "./patterns.ts";
-import { PendingBranches, stampOf } from "./pending-branches.ts";
-
-const functionOf = <F>(wanted: string) => z.custom<F>((value) => typeof value === "function", `expected ${wanted}`);
+import { PendingBranches } from "./pending-branches.ts";
 
 /** The options of schedulers that wait for changes. */
 export const branchOptions = {
@@ -24,12 +23,8 @@ export const branchOptions = {
     .refine((millis) => millis > 0, "must be longer than nothing")
     .optional()
     .describe("builds a branch when it had no important change for so long; without it each one is built"),
-  paths: patterns.optional().describe("a change is important if one of its files fits these patterns"),
-  fileIsImportant: functionOf<(change: Change) => boolean | Promise<boolean>>("a function of a change")
-    .optional()
-    .describe("says whether a change is important; asked about those that fit `paths`"),
-  onlyImportant: z.boolean().default(false).describe("leaves unimportant changes out of buildsets"),
-  filter: changeFilter.default({}).describe("changes of other projects, repositories and so on are not looked at"),
+  ...changeOptions,
+  codebases: codebases.optional().describe("builds need all of these; changes of others are not looked at"),
   properties: z.record(z.string().min(1).max(256), z.json()).default({}).describe("properties of the builds"),
   priority: z
     .union([z.int(), functionOf<(changes: readonly Change[]) => number>("a whole number or a function of changes")])
@@ -47,52 +42,75 @@ export class BranchScheduler implements Scheduler {
   readonly wants = ["changes"] as const;
   readonly #name: string;
   readonly #settings: Settings;
-  readonly #isWanted: (change: Change) => boolean;
-  readonly #fitsPaths: ((file: string) => boolean) | undefined;
+  readonly #sorter: ChangeSorter;
+  readonly #branch: string | null;
 
-  /** `isOurs` says whether a branch is looked at. */
-  constructor(name: string, settings: Settings, isOurs: (branch: string | null) => boolean) {
-    const filter = compileFilter(settings.filter);
+  /** `isOurs` says whether a branch is looked at; `branch` is that of codebases that name none. */
+  constructor(name: string, settings: Settings, isOurs: (branch: string | null) => boolean, branch: string | null) {
+    const { codebases } = settings;
     this.#name = name;
     this.#settings = settings;
+    this.#branch = branch;
     this.builders = [...new Set(settings.builders)];
-    this.#isWanted = (change) => isOurs(change.branch) && filter(change);
-    this.#fitsPaths = settings.paths === undefined ? undefined : compilePatterns(settings.paths);
+    this.#sorter = new ChangeSorter(
+      name,
+      settings,
+      (change) => isOurs(change.branch) && (codebases === undefined || Object.hasOwn(codebases, change.codebase)),
+    );
   }
 
   async process(ctx: SchedulerContext): Promise<SchedulerDecision> {
-    const branches = PendingBranches.read(ctx.state);
-    if (branches === undefined) throw faults.stateUnknown(this.#name);
-    const { treeStableTimer, onlyImportant } = this.#settings;
+    const branches = this.#read(ctx.state);
+    const { treeStableTimer } = this.#settings;
+    const codebases = this.#codebases(branches);
     const buildsets: BuildsetSpec[] = [];
     const matching = new FileMatching();
     for (const change of ctx.changes) {
       ctx.signal.throwIfAborted();
-      if (!this.#ask("filter", change, () => this.#isWanted(change))) continue;
-      const important = await this.#isImportant(change, matching);
-      if (treeStableTimer === undefined) {
-        if (important) buildsets.push(this.#buildset(stampOf(change), [change.id], [change]));
-      } else if (important || !onlyImportant) {
-        branches.add(change, important ? ctx.now + treeStableTimer : null, ctx.now);
-      }
+      codebases?.note(change);
+      const sorted = await this.#sorter.sort(change, matching);
+      if (sorted === undefined) continue;
+      const important = sorted === "important";
+      if (treeStableTimer !== undefined) branches.add(change, important ? ctx.now + treeStableTimer : null, ctx.now);
+      else if (important) buildsets.push(this.#buildset([stampOf(change)], [change.id], [change], codebases));
     }
     // Without a timer, what an older configuration with one has left is built now.
     branches.shorten(ctx.now, treeStableTimer ?? 0);
-    for (const { stamp, changes } of branches.takeDue(ctx.now)) {
-      buildsets.push(this.#buildset(stamp, changes, await this.#changesFor(ctx, changes)));
+    for (const { stamps, changes } of branches.takeDue(ctx.now)) {
+      buildsets.push(this.#buildset(stamps, changes, await this.#changesFor(ctx, changes), codebases));
     }
-    const state = branches.toState();
+    const state = branches.toState(codebases);
     const wakeAt = branches.next;
     return { buildsets, ...(state === undefined ? {} : { state }), ...(wakeAt === undefined ? {} : { wakeAt }) };
   }
 
-  #buildset(stamp: SourceStampSpec, ids: number[], changes: readonly Change[]): BuildsetSpec {
+  waits(state: Json | undefined): SchedulerWait[] {
+    return this.#read(state).waits();
+  }
+
+  #read(state: Json | undefined): PendingBranches {
+    const branches = PendingBranches.read(state, this.#settings.codebases !== undefined);
+    if (branches === undefined) throw faults.stateUnknown(this.#name);
+    return branches;
+  }
+
+  #codebases(branches: PendingBranches): Codebases | undefined {
+    const { codebases } = this.#settings;
+    return codebases && new Codebases(codebases, this.#branch, branches.seen);
+  }
+
+  #buildset(
+    stamps: readonly SourceStampSpec[],
+    ids: number[],
+    changes: readonly Change[],
+    codebases: Codebases | undefined,
+  ): BuildsetSpec {
     const { properties, reason } = this.#settings;
     return {
       builders: [...this.builders],
-      sourceStamps: [stamp],
+      sourceStamps: codebases ? codebases.fill(stamps) : [...stamps],
       changes: ids,
-      reason: reason ?? reasonOf(stamp, ids.length),
+      reason: reason ?? reasonOf(stamps[0]?.branch ?? null, ids.length),
       properties: { ...(structuredClone(properties) as Record<string, Json>), scheduler: this.#name },
       priority: this.#priority(ids, changes),
     };
@@ -102,7 +120,12 @@ export class BranchScheduler implements Scheduler {
     const { priority } = this.#settings;
     if (typeof priority === "number") return priority;
     const id = ids[ids.length - 1] ?? 0;
-    const computed = guarded(this.#name, "priority", id, () => priority(changes));
+    let computed: number;
+    try {
+      computed = priority(changes);
+    } catch (error) {
+      throw faults.functionFailed(this.#name, "priority", id, error);
+    }
     if (!Number.isSafeInteger(computed)) throw faults.functionFailed(this.#name, "priority", id, undefined);
     return computed;
   }
@@ -112,32 +135,9 @@ export class BranchScheduler implements Scheduler {
     const found = await ctx.changesById(ids);
     return found.sort((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id));
   }
-
-  async #isImportant(change: Change, matching: FileMatching): Promise<boolean> {
-    const { fileIsImportant } = this.#settings;
-    if (this.#fitsPaths !== undefined && !(await matching.touches(change.files, this.#fitsPaths))) return false;
-    if (fileIsImportant === undefined) return true;
-    try {
-      return Boolean(await fileIsImportant(change));
-    } catch (error) {
-      throw faults.functionFailed(this.#name, "fileIsImportant", change.id, error);
-    }
-  }
-
-  #ask(option: string, change: Change, question: () => boolean): boolean {
-    return guarded(this.#name, option, change.id, question);
-  }
 }
 
-function guarded<T>(scheduler: string, option: string, change: number, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw faults.functionFailed(scheduler, option, change, error);
-  }
-}
-
-function reasonOf({ branch }: SourceStampSpec, count: number): string {
+function reasonOf(branch: string | null, count: number): string {
   const what = count === 1 ? "a change" : `${count} changes`;
   return branch === null ? what : `${what} on ${branch}`;
 }

@@ -18,40 +18,23 @@ export const faults = {
       },
       { cause },
     ),
-  noBuilder: (scheduler: string) =>
-    new BelfryError("BELFRY_SCHEDULERS_NO_BUILDER", {
-      what: `Nothing was forced by "${scheduler}".`,
-      why: "The list of builders is empty.",
-      fix: "Name at least one builder, or leave the list out for all of them.",
-    }),
-  builderUnknown: (scheduler: string, names: readonly string[], known: readonly string[]) =>
-    new BelfryError("BELFRY_SCHEDULERS_BUILDER_UNKNOWN", {
-      what: `Nothing was forced by "${scheduler}".`,
-      why: `It does not build ${quoted(names)}.`,
-      fix: `Choose among ${quoted(known)}.`,
-    }),
-  propertyUnknown: (scheduler: string, names: readonly string[], known: readonly string[]) =>
-    new BelfryError("BELFRY_SCHEDULERS_PROPERTY_UNKNOWN", {
-      what: `Nothing was forced by "${scheduler}".`,
-      why: `It takes no property ${quoted(names)}.`,
-      fix: known.length === 0 ? "Leave properties out." : `The properties it takes are ${quoted(known)}.`,
-    }),
-  propertyInvalid: (scheduler: string, name: string, wanted: string) =>
-    new BelfryError("BELFRY_SCHEDULERS_PROPERTY_INVALID", {
-      what: `Nothing was forced by "${scheduler}".`,
-      why: `The property "${name}" has to be ${wanted}.`,
-      fix: `Correct "${name}" and try again.`,
-    }),
-  priorityInvalid: (scheduler: string) =>
-    new BelfryError("BELFRY_SCHEDULERS_PRIORITY_INVALID", {
-      what: `Nothing was forced by "${scheduler}".`,
-      why: "The priority is no whole number.",
-      fix: "Give a whole number, such as 0 or 10.",
-    }),
+  wishInvalid: (scheduler: string, details: readonly { path: string; message: string }[]) =>
+    new BelfryError(
+      "BELFRY_SCHEDULERS_WISH_INVALID",
+      {
+        what: `Nothing was forced by "${scheduler}".`,
+        why: `${summary(details)}.`,
+        fix: "Correct what is named; `schedulers.list` describes the form.",
+      },
+      { details: details.slice(0, MOST_DETAILS) },
+    ),
 };
 
-/** A few names for a message; long lists and long names are cut. */
-function quoted(names: readonly string[]): string {
-  const shown = names.slice(0, 20).map((name) => `"${name.length > 100 ? `${name.slice(0, 99)}…` : name}"`);
-  return names.length > shown.length ? `${shown.join(", ")} and ${names.length - shown.length} more` : shown.join(", ");
+const MOST_DETAILS = 100;
+const MOST_NAMED = 10;
+
+function summary(details: readonly { path: string; message: string }[]): string {
+  const shown = details.slice(0, MOST_NAMED).map(({ path, message }) => `${path}: ${message}`);
+  const more = details.length - shown.length;
+  return `${shown.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }

@@ -1,53 +1,67 @@
-import { type BuildsetSpec, defineScheduler, type ForceRequest, type Scheduler, z } from "belfry";
+import {
+  type BuildsetSpec,
+  defineScheduler,
+  type ForceContext,
+  type ForceRequest,
+  type Json,
+  type Scheduler,
+  z,
+} from "belfry";
+import { codebases, oneCodebase } from "./codebases.ts";
 import { faults } from "./errors.ts";
-import { forceProperties, mergeProperties } from "./force-properties.ts";
+import { codebaseField, defaultStamps, wishedStamps } from "./force-codebases.ts";
+import { forceParameters, formOf, leavesOf, type Parameter, readParameters } from "./force-parameters.ts";
+import { type ParameterFault, textOf } from "./force-values.ts";
 
 /** Builds when somebody asks for it. */
 export const force = defineScheduler({
   kind: "force",
-  options: z.strictObject({
-    builders: z.array(z.string().min(1)).min(1).describe("builders that may be forced"),
-    properties: forceProperties.optional().describe("properties that may be given, by name; any if left out"),
-    repository: z.string().default("").describe("what to build unless the wish says otherwise"),
-    branch: z.string().min(1).nullable().default(null).describe("its branch, unless the wish says otherwise"),
-    revision: z
-      .string()
-      .min(1)
-      .nullable()
-      .default(null)
-      .describe("its revision, unless the wish says otherwise; null for the newest"),
-    codebase: z.string().default("").describe("its codebase"),
-    project: z.string().default("").describe("its project"),
-    reason: z.string().min(1).max(500).optional().describe("reason of a wish without one"),
-    priority: z.int().default(0).describe("priority of a wish without one"),
-  }),
+  options: z
+    .strictObject({
+      builders: z.array(z.string().min(1)).min(1).describe("builders that may be forced"),
+      parameters: forceParameters
+        .optional()
+        .describe("what is asked for, in the order of the form; any property may be given if left out"),
+      ...oneCodebase,
+      revision: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe("its revision, unless the wish says otherwise; null for the newest"),
+      codebases: codebases.optional().describe("builds need all of these; a wish may say something else of each"),
+      reason: z.string().min(1).max(500).optional().describe("reason of a wish without one"),
+      priority: z.int().default(0).describe("priority of a wish without one"),
+    })
+    .superRefine(({ parameters, codebases, codebase }, ctx) => {
+      const known = codebases ? Object.keys(codebases) : [codebase];
+      for (const one of leavesOf(parameters ?? [])) {
+        if (one.type !== "codebase" || known.includes(one.name)) continue;
+        ctx.addIssue({ code: "custom", path: ["parameters"], message: `there is no codebase "${one.name}"` });
+      }
+    }),
   create(options, { name }): Scheduler {
     const builders = [...new Set(options.builders)];
+    const { parameters } = options;
+    const stamps = defaultStamps(options);
     return {
       builders,
       wants: [],
       process: async () => ({ buildsets: [] }),
-      force(request): BuildsetSpec {
-        const { repository, branch, revision } = request;
+      form: (ctx) => (parameters === undefined ? null : formOf(parameters, ctx, (one) => codebaseField(one, stamps))),
+      force(request, ctx): BuildsetSpec {
+        const found: ParameterFault[] = [];
         const priority = request.priority ?? options.priority;
-        if (!Number.isSafeInteger(priority)) throw faults.priorityInvalid(name);
+        if (!Number.isSafeInteger(priority)) found.push({ path: "priority", message: "expected a whole number" });
+        const chosen = chooseBuilders(builders, request, found);
+        const properties = readProperties(parameters, request, ctx, found);
+        const sourceStamps = wishedStamps(options, withRevision(parameters, request, properties), found);
+        if (found.length > 0) throw faults.wishInvalid(name, found);
         return {
-          builders: chosen(name, builders, request),
-          sourceStamps: [
-            {
-              repository: repository ?? options.repository,
-              branch: branch === undefined ? options.branch : branch,
-              revision: revision === undefined ? options.revision : revision,
-              codebase: options.codebase,
-              project: options.project,
-            },
-          ],
+          builders: chosen,
+          sourceStamps,
           reason: reasonOf(request, options.reason),
-          properties: {
-            ...mergeProperties(name, options.properties, request.properties ?? {}),
-            owner: request.owner,
-            scheduler: name,
-          },
+          properties: { ...properties, owner: request.owner, scheduler: name },
           priority,
         };
       },
@@ -55,12 +69,42 @@ export const force = defineScheduler({
   },
 });
 
-function chosen(scheduler: string, known: readonly string[], { builders }: ForceRequest): string[] {
+const MOST_FAULTS = 100;
+
+function chooseBuilders(known: readonly string[], { builders }: ForceRequest, found: ParameterFault[]): string[] {
   if (builders === undefined) return [...known];
-  const unknown = [...new Set(builders.filter((builder) => !known.includes(builder)))];
-  if (unknown.length > 0) throw faults.builderUnknown(scheduler, unknown, known);
-  if (builders.length === 0) throw faults.noBuilder(scheduler);
+  if (builders.length === 0) found.push({ path: "builders", message: "expected at least one, or none at all for all" });
+  for (const [i, builder] of builders.entries()) {
+    if (known.includes(builder)) continue;
+    if (found.length > MOST_FAULTS) break;
+    const names = known.slice(0, 20).map((one) => `"${one}"`);
+    const more = known.length > names.length ? ` and ${known.length - names.length} more` : "";
+    const message = `"${textOf(builder)}" is not built by this scheduler; it builds ${names.join(", ")}${more}`;
+    found.push({ path: `builders[${i}]`, message });
+  }
   return [...new Set(builders)];
+}
+
+function readProperties(
+  parameters: readonly Parameter[] | undefined,
+  { properties = {} }: ForceRequest,
+  ctx: ForceContext,
+  found: ParameterFault[],
+): Record<string, Json> {
+  if (parameters === undefined) return structuredClone(properties);
+  return readParameters(parameters, properties, ctx, "properties", found);
+}
+
+/** A parameter of type revision says what is built, where the wish itself does not. */
+function withRevision(
+  parameters: readonly Parameter[] | undefined,
+  request: ForceRequest,
+  properties: Record<string, Json>,
+): ForceRequest {
+  if (request.revision !== undefined) return request;
+  const asked = leavesOf(parameters ?? []).find(({ type }) => type === "revision")?.name;
+  const revision = asked === undefined ? undefined : properties[asked];
+  return typeof revision === "string" && revision !== "" ? { ...request, revision } : request;
 }
 
 function reasonOf({ owner, reason }: ForceRequest, fallback: string | undefined): string {

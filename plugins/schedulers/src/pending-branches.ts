@@ -1,8 +1,10 @@
-import { type Change, type Json, type Millis, type SourceStampSpec, z } from "belfry";
+import { type Change, type Json, type Millis, type SchedulerWait, z } from "belfry";
+import { type Stamp, stampOf, stampSchema } from "./codebases.ts";
 
 /** What has collected on a branch since it was built last. */
 export interface Pending {
-  stamp: SourceStampSpec;
+  /** The newest of each codebase. */
+  stamps: [Stamp, ...Stamp[]];
   /** When to build it; `null` while nothing important has come. */
   until: Millis | null;
   /** Ids of the changes, in the order in which they came. */
@@ -17,22 +19,21 @@ const MAX_UNIMPORTANT = 100;
 const MAX_OF_ALL = 22_000;
 const BRANCH_WEIGHT = 10;
 
-const stateSchema = z.strictObject({
-  version: z.literal(1),
-  pending: z.array(
-    z.strictObject({
-      stamp: z.strictObject({
-        repository: z.string(),
-        branch: z.string().nullable(),
-        revision: z.string().nullable(),
-        codebase: z.string(),
-        project: z.string(),
-      }),
-      until: z.number().nullable(),
-      changes: z.array(z.int()).min(1),
-    }),
-  ),
-});
+const MOST_SHOWN = 200;
+
+const rest = { until: z.number().nullable(), changes: z.array(z.int()).min(1) };
+
+const stateSchema = z.discriminatedUnion("version", [
+  z.strictObject({
+    version: z.literal(1),
+    pending: z.array(z.strictObject({ stamp: stampSchema, ...rest })),
+  }),
+  z.strictObject({
+    version: z.literal(2),
+    pending: z.array(z.strictObject({ stamps: z.tuple([stampSchema], stampSchema), ...rest })),
+    seen: z.array(stampSchema).optional(),
+  }),
+]);
 
 /**
  * The branches that wait for their tree to become stable. Made from a scheduler's state at the
@@ -43,31 +44,43 @@ const stateSchema = z.strictObject({
  * important, and else are due at once.
  */
 export class PendingBranches {
-  /** By branch, repository, project and codebase; the one that was changed last is last. */
+  /** The one that was changed last is last. */
   readonly #branches = new Map<string, Pending>();
+  readonly #together: boolean;
   #size = 0;
   #changed = false;
+  /** What is remembered beside: the newest states of codebases. */
+  seen: Stamp[] = [];
 
-  /** Returns `undefined` for a state that it did not write. */
-  static read(state: Json | undefined): PendingBranches | undefined {
-    const branches = new PendingBranches();
+  private constructor(together: boolean) {
+    this.#together = together;
+  }
+
+  /**
+   * Returns `undefined` for a state that it did not write. With `together`, a branch is one whatever
+   * the codebase; else it is one of its repository, project and codebase.
+   */
+  static read(state: Json | undefined, together = false): PendingBranches | undefined {
+    const branches = new PendingBranches(together);
     if (state === undefined) return branches;
     const read = stateSchema.safeParse(state);
     if (!read.success) return undefined;
-    for (const pending of read.data.pending) {
-      branches.#branches.set(keyOf(pending.stamp), pending);
-      branches.#size += weightOf(pending);
+    for (const old of read.data.pending) {
+      const pending: Pending = "stamp" in old ? { stamps: [old.stamp], until: old.until, changes: old.changes } : old;
+      branches.#put(pending);
     }
+    if (read.data.version === 2) branches.seen = read.data.seen ?? [];
     return branches;
   }
 
   /** Notes a change. An important one makes its branch wait till `until`, counted anew. */
   add(change: Change, until: Millis | null, now: Millis): void {
     const stamp = stampOf(change);
-    const key = keyOf(stamp);
+    const key = this.#keyOf(stamp);
     const before = this.#branches.get(key);
+    const others = before?.stamps.filter(({ codebase }) => codebase !== stamp.codebase) ?? [];
     const pending: Pending = {
-      stamp,
+      stamps: [stamp, ...others],
       until: until ?? before?.until ?? null,
       changes: [...(before?.changes ?? []), change.id],
     };
@@ -109,10 +122,41 @@ export class PendingBranches {
     return next;
   }
 
-  /** The state to store, or `undefined` where nothing has changed. */
-  toState(): Json | undefined {
-    if (!this.#changed) return undefined;
-    return JSON.parse(JSON.stringify({ version: 1, pending: [...this.#branches.values()] }));
+  /** What waits, and for what. */
+  waits(): SchedulerWait[] {
+    return [...this.#branches.values()]
+      .slice(0, MOST_SHOWN)
+      .map(({ stamps: [{ branch, codebase }], until, changes }) =>
+        until === null
+          ? { reason: "no-important-change", branch, codebase, changes: changes.length }
+          : { reason: "tree-stable-timer", until, branch, codebase, changes: changes.length },
+      );
+  }
+
+  /** The state to store, or `undefined` where nothing has changed. With `seen`, that is stored beside. */
+  toState(seen?: { changed: boolean; seen: Stamp[] }): Json | undefined {
+    if (!this.#changed && !seen?.changed) return undefined;
+    const state = { version: 2, pending: [...this.#branches.values()], ...(seen && { seen: seen.seen }) };
+    return JSON.parse(JSON.stringify(state));
+  }
+
+  /** Puts in what was read; of two that are one branch by now, one is made. */
+  #put(pending: Pending): void {
+    const key = this.#keyOf(pending.stamps[0]);
+    const before = this.#branches.get(key);
+    if (before) {
+      const newer = new Set(pending.stamps.map(({ codebase }) => codebase));
+      pending.stamps.push(...before.stamps.filter(({ codebase }) => !newer.has(codebase)));
+      pending.changes = [...before.changes, ...pending.changes];
+      if (before.until !== null) pending.until = Math.max(before.until, pending.until ?? 0);
+      this.#size -= weightOf(before);
+    }
+    this.#branches.set(key, pending);
+    this.#size += weightOf(pending);
+  }
+
+  #keyOf({ branch, repository, project, codebase }: Stamp): string {
+    return JSON.stringify(this.#together ? [branch] : [branch, repository, project, codebase]);
   }
 
   #forgetExcess(now: Millis): void {
@@ -134,13 +178,4 @@ export class PendingBranches {
 
 function weightOf({ changes }: Pending): number {
   return BRANCH_WEIGHT + changes.length;
-}
-
-/** The code of a change. */
-export function stampOf({ repository, branch, revision, codebase, project }: Change): SourceStampSpec {
-  return { repository, branch, revision, codebase, project };
-}
-
-function keyOf({ branch, repository, project, codebase }: SourceStampSpec): string {
-  return JSON.stringify([branch, repository, project, codebase]);
 }

@@ -8,5 +8,5 @@ export const singleBranch = defineScheduler({
     ...branchOptions,
     branch: z.string().min(1).nullable().describe("the branch's exact name; null for changes that have none"),
   }),
-  create: ({ branch, ...settings }, ctx) => new BranchScheduler(ctx.name, settings, (name) => name === branch),
+  create: ({ branch, ...settings }, ctx) => new BranchScheduler(ctx.name, settings, (name) => name === branch, branch),
 });

@@ -6,15 +6,16 @@ import { remove } from "./remove.ts";
 import { setProperty } from "./set-property.ts";
 import { setPropertyFromCommand } from "./set-property-from-command.ts";
 import { shell } from "./shell.ts";
+import { trigger } from "./trigger.ts";
 
 export type { CommandLine } from "./command-line.ts";
 export type { Value } from "./set-property.ts";
 export type { Extract } from "./set-property-from-command.ts";
 export type { Text } from "./text.ts";
-export { copy, fail, mkdir, remove, setProperty, setPropertyFromCommand, shell };
+export { copy, fail, mkdir, remove, setProperty, setPropertyFromCommand, shell, trigger };
 
 export default definePlugin({
   name: "@belfry/steps",
   version: "0.1.0",
-  parts: [shell, setProperty, setPropertyFromCommand, mkdir, remove, copy, fail],
+  parts: [shell, setProperty, setPropertyFromCommand, mkdir, remove, copy, trigger, fail],
 });

@@ -19,6 +19,9 @@ import {
   type StepLog,
   type StepResult,
   type StepWorker,
+  type TriggeredBuildset,
+  type TriggerOutcome,
+  type TriggerWish,
 } from "belfry";
 import { systemClock } from "./system-clock.ts";
 import { runTestCommand } from "./test-command.ts";
@@ -30,6 +33,8 @@ export interface TestBuildOptions {
   secrets?: Record<string, string>;
   build?: Partial<BuildInfo>;
   clock?: Clock;
+  /** How what is triggered ends, by scheduler; a promise keeps the step waiting. A scheduler that is not here is unknown. */
+  schedulers?: Record<string, Partial<TriggerOutcome> | ((wish: TriggerWish) => Promise<Partial<TriggerOutcome>>)>;
   /** How `ctx.worker.run` ends when the build is stopped; a step has to bear both. Default "resolves". */
   stoppedCommand?: "resolves" | "rejects";
 }
@@ -49,6 +54,10 @@ export interface TestBuild extends AsyncDisposable {
   readonly progress: readonly string[];
   /** Calls of the worker, as `"run"`, `"stat"` and so on, in the order in which they began. */
   readonly calls: readonly string[];
+  /** What was triggered, in order. */
+  readonly triggered: readonly TriggerWish[];
+  /** Numbers of the triggered buildsets that the step cancelled, counted from 1. */
+  readonly cancelled: readonly number[];
   /** Worker calls and log writes that have begun and not ended. */
   readonly pending: number;
   /** Uses of a context after its `run` had settled. */
@@ -83,6 +92,8 @@ class LocalTestBuild implements TestBuild {
   readonly progress: string[] = [];
   readonly calls: string[] = [];
   readonly lateUses: string[] = [];
+  readonly triggered: TriggerWish[] = [];
+  readonly cancelled: number[] = [];
   pending = 0;
   readonly #options: TestBuildOptions;
   readonly #written = new Map<string, string>();
@@ -182,6 +193,11 @@ class LocalTestBuild implements TestBuild {
         use(`secret(${name})`);
         return secret(name);
       },
+      trigger: async (wish) => {
+        use("trigger");
+        signal.throwIfAborted();
+        return this.#trigger(wish, signal, busy);
+      },
       progress: (summary) => {
         use("progress");
         this.progress.push(summary);
@@ -193,6 +209,28 @@ class LocalTestBuild implements TestBuild {
     } finally {
       over = true;
     }
+  }
+
+  #trigger(
+    wish: TriggerWish,
+    signal: AbortSignal,
+    busy: <T>(what: string, work: () => Promise<T>) => Promise<T>,
+  ): TriggeredBuildset {
+    const given = this.#options.schedulers?.[wish.scheduler];
+    if (given === undefined) throw new Error(`the test build has no scheduler "${wish.scheduler}"`);
+    const id = this.triggered.push(wish);
+    const outcome = (async () => {
+      const said = typeof given === "function" ? await given(wish) : given;
+      return { result: "success" as const, retries: 0, builds: [], ...said };
+    })();
+    outcome.catch(() => undefined);
+    return {
+      id,
+      requests: [{ id, builder: wish.scheduler }],
+      builds: () => busy("trigger.builds", async () => (await outcome).builds),
+      ended: () => busy("trigger.ended", () => Promise.race([outcome, aborted(signal)])),
+      cancel: () => busy("trigger.cancel", async () => void this.cancelled.push(id)),
+    };
   }
 
   async #command(
@@ -226,6 +264,13 @@ class LocalTestBuild implements TestBuild {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 class TestProperties implements Properties {

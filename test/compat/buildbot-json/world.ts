@@ -70,7 +70,7 @@ export async function jsonWorld(
       services: [http({ port: 0 }), buildbotJson(options)],
       workers: [fakeWorker({ name: "w1" }), fakeWorker({ name: "w2" })],
       schedulers: [
-        force({ name: "by hand", builders: builders.map(({ name }) => name), properties: undefined }),
+        force({ name: "by hand", builders: builders.map(({ name }) => name) }),
         singleBranch({ name: "main", branch: "main", builders: ["runtests"] }),
       ],
       builders,

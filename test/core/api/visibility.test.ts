@@ -23,6 +23,7 @@ const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["builds.get", { builder: "covert", number: 1 }],
   ["builds.get", { builder: "covert", number: -1 }],
   ["builds.get", { build: hidden.build, include: ["steps", "logs", "changes"] }],
+  ["builds.get", { build: hidden.build, include: ["triggeredBy", "triggered"] }],
   ["builds.steps", { build: hidden.build }],
   ["logs.list", { build: hidden.build }],
   ["logs.read", { build: hidden.build, step: 1 }],
@@ -30,6 +31,8 @@ const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["requests.why", { request: hidden.request }],
   ["buildsets.get", { buildset: hidden.buildset }],
   ["changes.get", { change: hidden.change }],
+  ["schedulers.why", { scheduler: "covert-force" }],
+  ["schedulers.why", { scheduler: "failing" }],
 ];
 
 const controlsHidden = ({ hidden }: ApiWorld): [string, Params][] => [
@@ -41,6 +44,9 @@ const controlsHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["schedulers.force", { scheduler: "mixed-force", builders: ["open", "covert"] }],
   ["schedulers.force", { scheduler: "open-force", builders: ["covert"] }],
   ["schedulers.force", { scheduler: "failing" }],
+  ["schedulers.disable", { scheduler: "covert-force" }],
+  ["schedulers.disable", { scheduler: "mixed-force" }],
+  ["schedulers.enable", { scheduler: "mixed-force" }],
   ["changes.add", { repository: "r", project: "hidden" }],
 ];
 
@@ -70,6 +76,9 @@ async function everything(world: ApiWorld, caller: Caller): Promise<string> {
     ["events.since", { since: "0", limit: 500 }],
     ["events.since", { since: "0", builder: "covert" }],
     ["schedulers.list", {}],
+    ["schedulers.why", { scheduler: "open-force" }],
+    ["schedulers.why", { scheduler: "mixed-force" }],
+    ["builds.list", { include: ["triggeredBy", "triggered"] }],
     ["workers.list", {}],
     ["status.now", {}],
     ["sources.list", {}],
@@ -189,6 +198,8 @@ for (const kind of DATABASES) {
       "builds.rebuild",
       "requests.cancel",
       "schedulers.force",
+      "schedulers.disable",
+      "schedulers.enable",
       "sources.poll",
       "changes.add",
     ];

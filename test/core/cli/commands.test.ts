@@ -13,6 +13,9 @@ const OF_A_MASTER = [
   "force",
   "why",
   "plugins",
+  "schedulers",
+  "schedulers why x",
+  "schedulers disable x",
   "watch",
   "stop",
   "log good 1",
@@ -46,6 +49,8 @@ test("a socket that a killed master left counts as no master", async () => {
 });
 
 const WRONG: [string[], RegExp][] = [
+  [["schedulers", "stop"], /knows list, why, enable, disable/],
+  [["schedulers", "disable"], /`belfry schedulers disable` needs the scheduler's name/],
   [["nonsense"], /There is no command|unknown command 'nonsense'/i],
   [["buildz"], /Did you mean builds/],
   [["builds", "--limit", "many"], /--limit has to be a whole number from 1/],
@@ -431,6 +436,28 @@ test("a plugin's command is in the help, gets its arguments, and speaks with the
   assert.is(failed.err, "error: What.\n  why: Why.\n  fix: Fix.\n");
   assert.is((await world.run("greet")).code, 2);
   assert.is((await world.json("plugins")).value.items.find(({ name }: any) => name === "mine").commands[0], "greet");
+  await master.signal("SIGINT");
+});
+
+test("`belfry schedulers` lists, tells why, disables and enables", async () => {
+  await using world = await World.make(
+    configText({
+      schedulers:
+        'force({ name: "force", builders: ["good"] }), anyBranch({ name: "each", builders: ["good"], treeStableTimer: "1h" })',
+    }),
+  );
+  const master = await world.start();
+  assert.match((await world.run("schedulers")).out, /SCHEDULER +KIND +BUILDERS +STATE\nforce +schedulers\.force +good/);
+  assert.match((await world.run("schedulers", "why", "each")).out, /has nothing to build/);
+  const off = await world.run("schedulers", "disable", "each", "--reason", "too \u001b[31mloud");
+  assert.is(off.out, "The scheduler each is disabled.\n");
+  assert.match((await world.run("schedulers", "list")).out, /each .*disabled by administrator: too .*loud/);
+  assert.not.match((await world.run("schedulers", "list")).out, "\u001b[31m");
+  assert.match((await world.run("schedulers", "why", "each")).out, /- administrator disabled it at \d{4}-.*loud/);
+  assert.is((await world.json("schedulers")).value.items[1].disabled.by, "administrator");
+  assert.is((await world.run("schedulers", "enable", "each")).out, "The scheduler each is enabled.\n");
+  assert.is((await world.run("schedulers", "enable", "each")).out, "The scheduler each was already enabled.\n");
+  assert.is((await world.run("schedulers", "enable", "nobody")).code, 4);
   await master.signal("SIGINT");
 });
 

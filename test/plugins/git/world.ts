@@ -196,6 +196,7 @@ export async function makeStep(
     log: () => ({ name: "stdio", write: async (data) => void log.push(String(data)) }),
     render: (value) => render(value, { properties, build: info, secret }),
     secret,
+    trigger: async () => Promise.reject(new Error("nothing is triggered here")),
     progress: () => {},
   };
   return { ctx, log, calls, properties, text: () => log.join("") };

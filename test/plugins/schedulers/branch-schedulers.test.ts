@@ -346,7 +346,7 @@ test("what is remembered is bounded: of 2,000 branches and more, those that wait
 
 test("a state that it did not write is refused, not guessed at", async () => {
   for (const state of [
-    { version: 2, pending: [] },
+    { version: 3, pending: [] },
     { pending: [] },
     [],
     "x",
@@ -398,7 +398,15 @@ test("options that cannot be right are refused before anything starts", () => {
     { builders: ["x"], branches: "!" },
     { builders: ["x"], paths: [1] },
     { builders: ["x"], fileIsImportant: true },
-    { builders: ["x"], filter: { branch: "main" } },
+    { builders: ["x"], filter: { source: "main" } },
+    { builders: ["x"], filter: { branch: { not: [] } } },
+    { builders: ["x"], filter: { branch: { not: "main", and: "dev" } } },
+    { builders: ["x"], filter: { branch: { not: { not: "main" } } } },
+    { builders: ["x"], filter: { files: null } },
+    { builders: ["x"], filter: { properties: { a: {} } } },
+    { builders: ["x"], isImportant: "yes" },
+    { builders: ["x"], codebases: {} },
+    { builders: ["x"], codebases: { app: {} } },
     { builders: ["x"], filter: { project: [] } },
     { builders: ["x"], filter: { project: 1 } },
     { builders: ["x"], priority: 1.5 },
@@ -412,6 +420,108 @@ test("options that cannot be right are refused before anything starts", () => {
   assert.is(singleBranch.definition.options.safeParse({ builders: ["x"] }).success, false);
   assert.is(singleBranch.definition.options.safeParse({ builders: ["x"], branch: "" }).success, false);
   assert.is(singleBranch.definition.options.safeParse({ builders: ["x"], branch: "m", branches: "m" }).success, false);
+});
+
+test("a filter looks at every field: equal, one of several, a pattern, a function, or none of these", async () => {
+  const changes: Partial<Change>[] = [
+    { branch: "main", category: "push", files: ["src/a.ts", "docs/a.md"], properties: { draft: true, size: 3 } },
+    { branch: "dev", category: null, files: ["docs/b.md"], properties: { draft: false, size: "3" } },
+    { branch: null, category: "tag", files: [], properties: {} },
+  ];
+  const of = (filter: Any["filter"]) => built({ filter }, changes);
+  assert.equal(await of({ branch: "main" }), [1]);
+  assert.equal(await of({ branch: null }), [3]);
+  assert.equal(await of({ branch: ["dev", null] }), [2, 3]);
+  assert.equal(await of({ branch: { not: "main" } }), [2, 3]);
+  assert.equal(await of({ branch: { not: ["main", null] } }), [2]);
+  assert.equal(await of({ branch: /^d/ }), [2]);
+  assert.equal(await of({ branch: { not: /^d/ } }), [1, 3], "what has no branch does not fit the pattern");
+  assert.equal(await of({ category: (category) => category === null }), [2]);
+  assert.equal(await of({ category: { not: (category) => category === null } }), [1, 3]);
+  assert.equal(await of({ files: /\.ts$/ }), [1, 3], "a change that names no files may have touched any");
+  assert.equal(await of({ files: "docs/b.md" }), [2, 3]);
+  assert.equal(await of({ files: { not: /^src/ } }), [2, 3]);
+  assert.equal(await of({ files: (file) => file?.endsWith("a.md") === true }), [1, 3]);
+  assert.equal(await of({ properties: { draft: true } }), [1]);
+  assert.equal(await of({ properties: { draft: { not: true } } }), [2, 3]);
+  assert.equal(await of({ properties: { size: 3 } }), [1], "a number is no text");
+  assert.equal(await of({ properties: { size: /3/, draft: [false, true] } }), [1, 2]);
+  assert.equal(await of({ properties: { size: (size) => size === null } }), [3]);
+  assert.equal(await of({ properties: { toString: null } }), [1, 2, 3]);
+  assert.equal(await of((change) => change.files.length === 1 && change.branch === "dev"), [2]);
+});
+
+test("isImportant and fileIsImportant are one question, and both have to say yes", async () => {
+  const changes = [{ author: "a" }, { author: "b" }, { author: "ab" }];
+  const says = (letter: string) => (change: Change) => change.author.includes(letter);
+  assert.equal(await built({ isImportant: says("a") }, changes), [1, 3]);
+  assert.equal(await built({ fileIsImportant: says("b") }, changes), [2, 3]);
+  assert.equal(await built({ isImportant: says("a"), fileIsImportant: async (c) => says("b")(c) }, changes), [3]);
+});
+
+const two = {
+  app: { repository: "https://example.org/a.git" },
+  lib: { repository: "https://example.org/lib.git", branch: "stable" },
+};
+const revisions = (spec: { sourceStamps: { codebase?: string; revision: string | null }[] }) =>
+  Object.fromEntries(spec.sourceStamps.map(({ codebase, revision }) => [codebase, revision]));
+
+test("with codebases a build has a stamp of each, those without a change at their newest known state", async () => {
+  const core = new DrivenScheduler(() => single({ codebases: two }));
+  const lib = (revision: string, branch = "stable") =>
+    core.change({ codebase: "lib", repository: "https://example.org/lib.git", branch, revision });
+  const app = () => core.change({ codebase: "app" });
+  const [first] = await core.pass(app());
+  assert.equal(first?.sourceStamps, [
+    { repository: "https://example.org/a.git", branch: "main", revision: "r1", codebase: "app", project: "" },
+    { repository: "https://example.org/lib.git", branch: "stable", revision: null, codebase: "lib", project: "" },
+  ]);
+  assert.equal(await core.pass(lib("l2")), [], "its branch is not built, but its state is known from now on");
+  assert.equal(await core.pass(lib("other", "wip"), core.change({ codebase: "more", branch: "main" })), []);
+  const next = await core.pass(app(), lib("l3"), app());
+  assert.equal(next.map(revisions), [
+    { app: "r5", lib: "l2" },
+    { app: "r7", lib: "l3" },
+  ]);
+  const [last] = await core.pass(lib("m8", "main"));
+  assert.equal(last && revisions(last), { app: "r7", lib: "m8" });
+});
+
+test("with codebases a branch has one timer, and one build for all that changed in any of them", async () => {
+  const core = drive({ codebases: two, treeStableTimer: 100 });
+  await core.pass(core.change({ codebase: "app", branch: "x" }));
+  core.now += 60;
+  await core.pass(
+    core.change({ codebase: "lib", repository: "fork", branch: "x" }),
+    core.change({ codebase: "app", branch: "y" }),
+  );
+  assert.equal(any({ codebases: two, treeStableTimer: 100 }).waits?.(core.state, core.now), [
+    { reason: "tree-stable-timer", until: core.now + 100, branch: "x", codebase: "lib", changes: 2 },
+    { reason: "tree-stable-timer", until: core.now + 100, branch: "y", codebase: "app", changes: 1 },
+  ]);
+  core.now += 100;
+  const buildsets = await core.pass();
+  assert.equal(
+    buildsets.map(({ changes }) => changes),
+    [[1, 2], [3]],
+  );
+  assert.equal(buildsets.map(revisions), [
+    { app: "r1", lib: "r2" },
+    { app: "r3", lib: null },
+  ]);
+});
+
+test("what an older version remembered is read", async () => {
+  const core = drive({ treeStableTimer: 100 });
+  const change = core.change();
+  const { repository, branch, revision, codebase, project } = change;
+  const stamp = { repository, branch, revision, codebase, project };
+  core.state = { version: 1, pending: [{ stamp, until: START + 50, changes: [1] }] };
+  core.now += 50;
+  assert.equal(
+    (await core.pass()).map(({ sourceStamps, changes }) => [sourceStamps, changes]),
+    [[[stamp], [1]]],
+  );
 });
 
 test("a reason may be given", async () => {

@@ -29,6 +29,7 @@ export class DrivenScheduler {
   now = START;
   state: Json | undefined;
   wakeAt: number | undefined;
+  enabledAt: number | null = null;
   signal = new AbortController().signal;
   readonly known: Change[] = [];
   readonly #make: () => Scheduler;
@@ -50,6 +51,7 @@ export class DrivenScheduler {
       finished: [],
       state: this.state,
       now: this.now,
+      enabledAt: this.enabledAt,
       signal: this.signal,
       changesById: async (ids) => this.known.filter(({ id }) => ids.includes(id)).reverse(),
     };

@@ -143,12 +143,15 @@ test("asked at its wakeAt and at every change, it builds each branch exactly whe
         }
         core.now = end;
       };
-      for (const [delay, branch] of arrivals) {
-        // A change that arrives at the very moment of a deadline is seen in the same pass.
+      for (let at = 0; at < arrivals.length; ) {
+        const delay = arrivals[at]?.[0] ?? 0;
+        // Changes that arrive at the very moment of a deadline are seen in the same pass.
         await wakeUntil(core.now + delay - (delay > 0 ? 1 : 0));
         if (delay > 0) core.now += 1;
-        for (const { changes = [] } of await core.pass(core.change({ branch: `b${branch}` })))
-          got.push([core.now, changes]);
+        const together: Change[] = [];
+        do together.push(core.change({ branch: `b${arrivals[at]?.[1]}` }));
+        while (arrivals[++at]?.[0] === 0);
+        for (const { changes = [] } of await core.pass(...together)) got.push([core.now, changes]);
       }
       await wakeUntil(core.now + 10 * TIMER);
       const wanted: [number, number[]][] = [];

@@ -160,14 +160,15 @@ export function buildMethods(deps: ApiDeps) {
       params: z.strictObject({
         ...buildRef,
         include: z
-          .array(z.enum(["steps", "logs", "changes"]))
+          .array(z.enum(["steps", "logs", "changes", "triggeredBy", "triggered"]))
           .min(1)
-          .max(3)
+          .max(5)
           .optional(),
       }),
       result: buildShape.extend({
         ...detailsShape.pick({ reason: true, sourceStamps: true, properties: true, usualMillis: true }).shape,
-        ...detailsShape.pick({ steps: true, logs: true, changes: true }).partial().shape,
+        ...detailsShape.pick({ steps: true, logs: true, changes: true, triggeredBy: true, triggered: true }).partial()
+          .shape,
       }),
       example: { builder: "runtests", number: -1, include: ["steps"] },
       stability: "stable",

@@ -1,20 +1,14 @@
 import { sql } from "kysely";
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
-import type { ForceRequest } from "../../interfaces/scheduler.ts";
 import type { Json } from "../../interfaces/values.ts";
 import { shortKind } from "../../plugins/define.ts";
-import { addBuildset } from "../../store/buildsets.ts";
 import type { ApiDeps } from "../deps.ts";
-import { MOST_ID } from "../ids.ts";
+import { failureShape, readFailure } from "../failure.ts";
 import { defineMethod } from "../method.ts";
 import { View } from "../visibility.ts";
 
-const failure = z.object({ message: z.string(), code: z.string().nullable() }).nullable();
-const parse = (text: string | null) =>
-  text === null ? null : (JSON.parse(text) as { message: string; code: string | null });
-
-/** Sources, schedulers, workers and plugins: the parts of the running configuration. */
+/** Sources, workers and plugins: the parts of the running configuration. */
 export function partMethods(deps: ApiDeps) {
   const { store } = deps;
   return [
@@ -30,7 +24,7 @@ export function partMethods(deps: ApiDeps) {
             kind: z.string(),
             polledAt: z.number().nullable(),
             nextPollAt: z.number().nullable(),
-            error: failure,
+            error: failureShape,
             failures: z.int(),
           }),
         ),
@@ -49,7 +43,7 @@ export function partMethods(deps: ApiDeps) {
             kind: shortKind(kind),
             polledAt: row?.polled_at ?? null,
             nextPollAt: loops.find((loop) => loop.name === `source:${name}`)?.wakeAt ?? null,
-            error: parse(row?.error ?? null),
+            error: readFailure(row?.error ?? null),
             failures: row?.failures ?? 0,
           };
         });
@@ -79,100 +73,6 @@ export function partMethods(deps: ApiDeps) {
           tx.ring(`source:${source}`);
         });
         return { source };
-      },
-    }),
-    defineMethod({
-      name: "schedulers.list",
-      permission: "read",
-      summary: "Schedulers, with their builders, their next wake-up and what went wrong.",
-      params: z.strictObject({}),
-      result: z.object({
-        items: z.array(
-          z.object({
-            name: z.string(),
-            kind: z.string(),
-            builders: z.array(z.string()),
-            canForce: z.boolean(),
-            wakeAt: z.number().nullable(),
-            passedAt: z.number().nullable(),
-            error: failure,
-            failures: z.int(),
-          }),
-        ),
-      }),
-      example: {},
-      stability: "stable",
-      async call(_params, { caller }) {
-        const names = await new View(caller, store).builders();
-        const rows = new Map(
-          (await store.read.selectFrom("schedulers").selectAll().execute()).map((row) => [row.name, row]),
-        );
-        const items = deps
-          .generation()
-          .schedulers.map(({ name, kind, part }) => {
-            const row = rows.get(name);
-            return {
-              name,
-              kind: shortKind(kind),
-              builders: part.builders.filter((builder) => names === null || names.has(builder)),
-              canForce: part.force !== undefined,
-              wakeAt: row?.wake_at ?? null,
-              passedAt: row?.passed_at ?? null,
-              error: parse(row?.error ?? null),
-              failures: row?.failures ?? 0,
-            };
-          })
-          .filter((item) => names === null || item.builders.length > 0);
-        return { items };
-      },
-    }),
-    defineMethod({
-      name: "schedulers.force",
-      permission: "control",
-      summary: "Asks a scheduler to build now.",
-      params: z.strictObject({
-        scheduler: z.string().optional().describe("default: the only one that can be forced"),
-        builders: z.array(z.string()).min(1).optional(),
-        reason: z.string().max(1_000).optional(),
-        branch: z.string().max(500).nullish(),
-        revision: z.string().max(500).nullish(),
-        repository: z.string().max(2_000).optional(),
-        properties: z.record(z.string().max(255), z.json()).optional(),
-        priority: z.int().min(-MOST_ID).max(MOST_ID).optional(),
-      }),
-      result: z.object({ buildset: z.int(), requests: z.array(z.object({ id: z.int(), builder: z.string() })) }),
-      example: { scheduler: "force", builders: ["runtests"], branch: "main", reason: "try it", priority: 1 },
-      stability: "stable",
-      async call({ scheduler, ...wish }, { caller }) {
-        const names = await new View(caller, store).builders();
-        const sees = (builder: string) => names === null || names.has(builder);
-        const all = deps.generation().schedulers.filter(({ part }) => names === null || part.builders.some(sees));
-        const able = all.filter(({ part }) => part.force !== undefined);
-        const named =
-          scheduler === undefined
-            ? able.length === 1
-              ? able[0]
-              : undefined
-            : all.find(({ name }) => name === scheduler);
-        if (!named)
-          throw faults.notFound(
-            "scheduler",
-            scheduler === undefined
-              ? `to choose: name one of ${able.map(({ name }) => `"${name}"`).join(", ") || "none that can be forced"}`
-              : `"${scheduler}"`,
-          );
-        if (!named.part.force) throw faults.schedulerCannotForce(named.name);
-        const request: ForceRequest = { ...withoutUndefined(wish), owner: caller.name };
-        if (names !== null) {
-          // Here and not by the scheduler, whose refusal may name what this caller may not see.
-          const hidden = request.builders?.find((builder) => !sees(builder) || !named.part.builders.includes(builder));
-          if (hidden !== undefined) throw faults.notFound("builder", `"${hidden}"`);
-          request.builders ??= named.part.builders.filter(sees);
-        }
-        const spec = named.part.force(request);
-        if (!spec.builders.every(sees)) throw faults.notFound("builder", "that this scheduler chose");
-        const added = await store.write((tx) => addBuildset(tx, spec, { scheduler: named.name, owner: caller.name }));
-        return { buildset: added.id, requests: added.requests };
       },
     }),
     defineMethod({
@@ -255,9 +155,4 @@ export function partMethods(deps: ApiDeps) {
       },
     }),
   ];
-}
-
-/** Parameters that were left out are not there at all, so that a scheduler's defaults count. */
-function withoutUndefined<T extends object>(wish: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== undefined)) as never;
 }

@@ -1,17 +1,18 @@
-import { sql } from "kysely";
 import { z } from "zod";
 import { DISTRIBUTOR_LEASE, lookAround } from "../../engine/distributor.ts";
 import { hasFreeSlot, reasonsToWait, type WaitReason } from "../../engine/waiting.ts";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
 import type { Json, Result } from "../../interfaces/values.ts";
-import { finishRequest, stampsOf } from "../../store/buildsets.ts";
+import { stampsOf } from "../../store/buildsets.ts";
 import { leaseState } from "../../store/leases.ts";
 import type { Row } from "../../store/tables.ts";
+import { cancelRequest } from "../../store/triggered.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone, MOST_ID } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { parentsOf } from "../parents.ts";
 import { REQUEST_DETAILS, requestDetails, requestDetailsShape } from "../request-details.ts";
 import { buildsetShape, requestShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
@@ -131,31 +132,10 @@ export function requestMethods(deps: ApiDeps) {
       async call({ request, reason }, { caller }) {
         const row = await find(request, caller);
         const text = `cancelled by ${caller.name}${reason ? `: ${reason}` : ""}`;
-        const stopping = await store.write(async (tx) => {
-          const stop = () =>
-            tx.db
-              .updateTable("builds")
-              .set((eb) => ({ stop_reason: eb.fn.coalesce("stop_reason", eb.val(text)) }))
-              .where("request_id", "=", request)
-              .where("state", "!=", "finished")
-              .returning(["id", "master_id"])
-              .execute();
-          let builds = await stop();
-          if (builds.length === 0) {
-            let query = tx.db.selectFrom("build_requests").select("state").where("id", "=", request);
-            if (tx.dialect.lockForUpdate) query = query.modifyEnd(sql.raw(tx.dialect.lockForUpdate));
-            const { state } = await query.executeTakeFirstOrThrow();
-            if (state === "complete") throw faults.requestEnded(request);
-            // It was given to a worker between the two looks.
-            if (state === "claimed") builds = await stop();
-          }
-          for (const build of builds) tx.ring(`builds:${build.master_id}`);
-          if (builds.length === 0) {
-            const { name: builder, project } = row;
-            await finishRequest(tx, { id: request, buildsetId: row.buildset_id, builder, project }, "cancelled");
-          }
-          return builds.map((build) => build.id);
-        });
+        const { name: builder, project } = row;
+        const cancelled = { id: request, buildsetId: row.buildset_id, builder, project };
+        const stopping = await store.write((tx) => cancelRequest(tx, cancelled, text));
+        if (!stopping) throw faults.requestEnded(request);
         return { request, stopping };
       },
     }),
@@ -244,6 +224,7 @@ export function requestMethods(deps: ApiDeps) {
           owner: row.owner,
           reason: row.reason,
           externalId: row.external_id,
+          parent: (await parentsOf(deps, new View(caller, store), [buildset])).get(buildset) ?? null,
           properties: JSON.parse(row.properties),
           submittedAt: row.submitted_at,
           completeAt: row.complete_at,

@@ -8,6 +8,7 @@ import {
   type Scheduler,
   type SchedulerContext,
   type SchedulerDecision,
+  type TriggerRequest,
 } from "belfry";
 import { type Check, CheckList } from "../checks.ts";
 import { rejects, within } from "../waiting.ts";
@@ -27,9 +28,12 @@ export interface SchedulerContractOptions {
   passes: readonly SchedulerPass[];
   /** A wish that it grants, if it can be forced. */
   force?: ForceRequest;
+  /** A wish of a step that it grants, if it can be triggered. */
+  trigger?: TriggerRequest;
 }
 
 const START = 1_700_000_000_000;
+const FORCE_CONTEXT = { workers: ["one", "two"] };
 const OTHER_BUILDER = "a builder that nobody has configured";
 
 /** What the interface `Scheduler` promises, as checks of one configured scheduler. */
@@ -130,15 +134,42 @@ export function schedulerContract(name: string, options: SchedulerContractOption
     await rejects(ask(scheduler, question), "a pass with a state of an unknown version");
   });
 
+  list.add("says what it waits for by its state alone, and the same again", async () => {
+    await replay(options, options.make(), async ({ now, state }) => {
+      const { waits } = options.make();
+      if (waits === undefined) return;
+      const said = options.make().waits?.(state, now);
+      assert.deepEqual(JSON.parse(JSON.stringify(said)), withoutUndefined(said));
+      assert.deepEqual(options.make().waits?.(state, now), said);
+    });
+  });
+
+  const { trigger } = options;
+  if (trigger !== undefined) {
+    list.add("grants the wish of a step, twice in the same way and without an effect", async () => {
+      const scheduler = options.make();
+      const wish = frozen(trigger);
+      const granted = scheduler.trigger?.(wish);
+      assert.ok(granted !== undefined, "it cannot be triggered");
+      assert.deepEqual(options.make().trigger?.(wish), granted);
+      assert.deepEqual(JSON.parse(JSON.stringify(granted)), withoutUndefined(granted));
+      assert.notEqual(granted.builders.length, 0);
+      for (const builder of granted.builders)
+        assert.ok(scheduler.builders.includes(builder), `"${builder}" is not its own`);
+      for (const [name, value] of Object.entries(trigger.properties))
+        assert.deepEqual(granted.properties?.[name], value, `the property "${name}" does not arrive`);
+    });
+  }
+
   const { force } = options;
   if (force !== undefined) {
     list.add("grants a wish, twice in the same way and without an effect", async () => {
       const scheduler = options.make();
       const wish = frozen(force);
-      const granted = scheduler.force?.(wish);
+      const granted = scheduler.force?.(wish, FORCE_CONTEXT);
       assert.ok(granted !== undefined, "it cannot be forced");
-      assert.deepEqual(scheduler.force?.(wish), granted);
-      assert.deepEqual(options.make().force?.(wish), granted);
+      assert.deepEqual(scheduler.force?.(wish, FORCE_CONTEXT), granted);
+      assert.deepEqual(options.make().force?.(wish, FORCE_CONTEXT), granted);
       assert.deepEqual(
         JSON.parse(JSON.stringify(granted)),
         withoutUndefined(granted),
@@ -152,7 +183,7 @@ export function schedulerContract(name: string, options: SchedulerContractOption
 
     list.add("refuses a wish for a builder that it does not have, in words for the user", async () => {
       assert.throws(
-        () => options.make().force?.({ ...force, builders: [OTHER_BUILDER] }),
+        () => options.make().force?.({ ...force, builders: [OTHER_BUILDER] }, FORCE_CONTEXT),
         (error) => BelfryError.is(error),
         "it should throw a BelfryError",
       );
@@ -233,6 +264,7 @@ function questionOf(
     changes: frozen(changes),
     finished: frozen(finished),
     state: frozen(state),
+    enabledAt: null,
     signal: new AbortController().signal,
     changesById: async (ids) => structuredClone(known.filter(({ id }) => ids.includes(id))),
   };
