@@ -8,6 +8,12 @@ export const faults = {
       why,
       fix: 'Give a path, "https://host/path", "ssh://host/path", "git://host/path", "file:///path" or "user@host:path".',
     }),
+  loginInvalid: (why: string) =>
+    new BelfryError("BELFRY_GIT_LOGIN_INVALID", {
+      what: "The login for a repository cannot be used.",
+      why,
+      fix: "Correct the options `username`, `password`, `sshPrivateKey`, `sshKnownHosts` or `hosts`, or the secrets that they take.",
+    }),
   missing: (where: string, options?: { cause?: unknown }) =>
     new BelfryError(
       "BELFRY_GIT_MISSING",
@@ -63,8 +69,8 @@ export const faults = {
       "BELFRY_GIT_PROTOCOL",
       {
         what: `The repository ${repository} wants a protocol that Belfry does not use.`,
-        why: "Only file, git, http, https and ssh are allowed; the address, a redirect or a rule of git's configuration leads to another one.",
-        fix: "Use an address of one of these protocols.",
+        why: "Only git, http, https and ssh are allowed, and file where the address is a path; the address, a redirect, a submodule or a rule of git's configuration leads to another one.",
+        fix: "Use an address of one of these protocols, or name the protocols that you trust in `protocols`.",
       },
       options,
     ),
@@ -98,11 +104,11 @@ export const faults = {
       },
       options,
     ),
-  tooManyBranches: (repository: string, limit: number) =>
+  tooManyBranches: (repository: string, kind: "branches" | "tags", limit: number) =>
     new BelfryError("BELFRY_GIT_TOO_MANY_BRANCHES", {
-      what: `Too many branches of ${repository} match.`,
+      what: `Too many ${kind} of ${repository} match.`,
       why: `A poller watches at most ${limit}.`,
-      fix: "Make the patterns in `branches` narrower.",
+      fix: `Make the patterns in \`${kind}\` narrower.`,
     }),
   stateUnreadable: (repository: string) =>
     new BelfryError("BELFRY_GIT_STATE_UNREADABLE", {
@@ -116,6 +122,32 @@ export const faults = {
       why: `The build has no source stamp of codebase "${codebase}" with a repository, and the step names none.`,
       fix: "Give the step a `repository`, or correct its `codebase`.",
     }),
+  pathNeeded: (codebase: string) =>
+    new BelfryError("BELFRY_GIT_PATH_NEEDED", {
+      what: `The codebase ${JSON.stringify(codebase)} needs a folder.`,
+      why: "A work tree goes to the folder that is called like its codebase, and this is no name for a folder.",
+      fix: "Give the step a `path`.",
+    }),
+  lfsMissing: (repository: string) =>
+    new BelfryError(
+      "BELFRY_GIT_LFS_MISSING",
+      {
+        what: `${repository} keeps files in Git LFS, and the worker has no git-lfs.`,
+        why: "Without it the build would get small text files that only point to the real ones.",
+        fix: "Install git-lfs on the worker, or say `lfs: false` if the build does not need these files.",
+      },
+      { result: "failure" },
+    ),
+  submoduleFailed: (repository: string, said: string) =>
+    new BelfryError(
+      "BELFRY_GIT_SUBMODULE_FAILED",
+      {
+        what: `A submodule of ${repository} cannot be checked out.`,
+        why: `Git says: ${said}`,
+        fix: "Push the submodule's commit to where .gitmodules says it is, or correct .gitmodules.",
+      },
+      { result: "failure" },
+    ),
   branchUnknown: (repository: string, branch: string) =>
     new BelfryError(
       "BELFRY_GIT_BRANCH_UNKNOWN",

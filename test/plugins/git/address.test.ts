@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import plugin, { gitCheckout, gitPoller } from "@belfry/git";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { branchFilter } from "../../../plugins/git/src/branch-filter.ts";
 import { faults } from "../../../plugins/git/src/errors.ts";
+import { refFilter } from "../../../plugins/git/src/ref-filter.ts";
 import { isRefName } from "../../../plugins/git/src/ref-name.ts";
 import { maskText, parseAddress } from "../../../plugins/git/src/repository-address.ts";
 import { create } from "./world.ts";
@@ -100,7 +100,7 @@ test("patterns choose branches: a star stops at slashes, and ! takes away", () =
     ],
   ];
   for (const [patterns, yes, no] of cases) {
-    const matches = branchFilter(patterns);
+    const matches = refFilter(patterns);
     for (const name of yes) assert.ok(matches(name), `${patterns} takes ${name}`);
     for (const name of no) assert.not.ok(matches(name), `${patterns} leaves ${name}`);
   }

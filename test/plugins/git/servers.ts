@@ -85,8 +85,8 @@ export async function closedPort(): Promise<number> {
 }
 
 /**
- * `git http-backend` behind a password. Each request looks for the password among the arguments of
- * every process of this machine, which is where another user could see it.
+ * `git http-backend` behind a password, for reading and writing. Each request looks for the password
+ * among the arguments and in the environment of every process of this machine.
  */
 export async function httpServer(
   folder: string,
@@ -97,7 +97,7 @@ export async function httpServer(
   const state = { seen: [] as string[], refused: 0, status: 0 };
   const server = createHttpServer((request, response) => {
     (async () => {
-      for (const line of await commandLines()) if (line.includes(login.password)) state.seen.push(line);
+      for (const line of await whatProcessesShow()) if (line.includes(login.password)) state.seen.push(line);
       if (state.status !== 0) return void response.writeHead(state.status).end();
       if (request.headers.authorization !== wanted) {
         state.refused++;
@@ -149,12 +149,49 @@ export async function fakeSsh(world: World): Promise<string> {
   return world.path("fake-ssh");
 }
 
-async function commandLines(): Promise<string[]> {
-  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
-  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+async function processFiles(name: "cmdline" | "environ"): Promise<string[]> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((entry) => /^\d+$/.test(entry));
+  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "")));
+}
+
+async function whatProcessesShow(): Promise<string[]> {
+  return [...(await processFiles("cmdline")), ...(await processFiles("environ"))];
+}
+
+/**
+ * A program that is called like ssh and looks around before it runs the command on this machine: which
+ * key and hosts it was given, with which mode, and whether any process shows the key.
+ */
+export async function curiousSsh(world: World): Promise<string> {
+  const script = `#!/bin/sh
+cd "${world.folder}"
+for word; do
+  case $word in
+    -oIdentityFile=*) name=key ;;
+    -oUserKnownHostsFile=*) name=hosts ;;
+    *) continue ;;
+  esac
+  file=\${word#*=}
+  file=\${file#?}
+  file=\${file%?}
+  cp "$file" "seen-$name"
+  stat -c %a "$file" "$(dirname "$file")" >> seen-modes
+done
+echo "$@" >> ssh-calls
+case "$*" in *"-G "*) exit 1;; esac
+if test -e seen-key; then
+  sed -n 2p seen-key > pattern
+  cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -F -f pattern >> seen-leaks
+fi
+for last; do :; done
+exec sh -c "$last"
+`;
+  await writeFile(world.path("curious-ssh"), script);
+  await chmod(world.path("curious-ssh"), 0o755);
+  return world.path("curious-ssh");
 }
 
 /** Processes with this text among their arguments, this one aside. */
 export async function processesWith(text: string): Promise<string[]> {
-  return (await commandLines()).filter((line) => line.includes(text));
+  return (await processFiles("cmdline")).filter((line) => line.includes(text));
 }
