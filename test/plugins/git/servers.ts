@@ -173,7 +173,7 @@ for word; do
   esac
   file=\${word#*=}
   file=\${file#?}
-  file=\${file%?}
+  file=$(echo "\${file%?}" | sed s/%%/%/g)
   cp "$file" "seen-$name"
   stat -c %a "$file" "$(dirname "$file")" >> seen-modes
 done
