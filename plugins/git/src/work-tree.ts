@@ -200,7 +200,10 @@ export class WorkTree {
     // Such as a server that has nothing but files.
     if (answer.ok || deep.length === 0 || !/does not support (shallow|--depth|--unshallow)/i.test(answer.stderr))
       return answer;
-    return this.#get([tags ? "--tags" : "--no-tags"], refspec);
+    // Nor could it be asked for what a filter leaves out, though git would try without end.
+    for (const name of ["promisor", "partialclonefilter"])
+      await this.#git.ask(["config", "--unset-all", `remote.origin.${name}`]);
+    return this.#git.fetch([tags ? "--tags" : "--no-tags"], refspec);
   }
 
   /** By name where the clone is a partial one, since git has to remember whom to ask for the rest. */

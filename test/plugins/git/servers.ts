@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { git, type World } from "./world.ts";
 
 export interface Served extends AsyncDisposable {
@@ -139,6 +140,25 @@ export async function httpServer(
       await new Promise((done) => server.close(done));
     },
   });
+}
+
+/** A web server that knows nothing of git and gives out the files below `folder`. */
+export async function fileServer(folder: string): Promise<Served> {
+  const server = createHttpServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://x");
+    readFile(join(folder, decodeURIComponent(pathname))).then(
+      (data) => response.end(data),
+      () => response.writeHead(404).end(),
+    );
+  });
+  const port = await listening(server);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
 }
 
 /** A program that is called like ssh, notes how, and runs the command on this machine. */
