@@ -5,6 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Commit, LOG_ARGUMENTS, readCommits } from "./commit-log.ts";
 import { streamFields } from "./git-process.ts";
 import type { MasterGit } from "./master-git.ts";
+import { branchRef } from "./ref-name.ts";
 
 const REFS = "refs/belfry/heads/";
 /** Branches in one fetch: the time that git takes grows with the square of it. */
@@ -52,7 +53,7 @@ export class BranchCache {
     const wanted = [...heads].filter(([branch, sha]) => before.get(refFor(branch))?.sha !== sha);
     for (let start = 0; start < wanted.length; start += FETCH_LIMIT) {
       const part = wanted.slice(start, start + FETCH_LIMIT);
-      const lines = part.map(([branch]) => `+${wholeRef(branch)}:${refFor(branch)}\n`);
+      const lines = part.map(([branch]) => `+${branchRef(branch)}:${refFor(branch)}\n`);
       await this.#git.fetch(this.#folder, lines.join(""));
     }
     const after = wanted.length > 0 ? await this.#refs() : before;
@@ -172,11 +173,6 @@ export class BranchCache {
   #local(args: string[], input?: string): Promise<string> {
     return this.#git.local(this.#folder, args, input);
   }
-}
-
-/** A branch's short name, or a whole ref such as `refs/tags/v1`. */
-function wholeRef(name: string): string {
-  return name.startsWith("refs/") ? name : `refs/heads/${name}`;
 }
 
 /** A hash, since `a` and `a/b` cannot be refs at the same time while one is deleted and the other made. */

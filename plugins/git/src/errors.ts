@@ -168,6 +168,96 @@ export const faults = {
       },
       { result: "failure" },
     ),
+  noWorkTree: (folder: string) =>
+    new BelfryError(
+      "BELFRY_GIT_NO_WORK_TREE",
+      {
+        what: `There is no checkout in the folder ${JSON.stringify(folder)}.`,
+        why: "This step works on what an earlier gitCheckout brought there.",
+        fix: "Put a gitCheckout before it, with the same `codebase` and `path`.",
+      },
+      { result: "failure" },
+    ),
+  identity: () =>
+    new BelfryError(
+      "BELFRY_GIT_IDENTITY",
+      {
+        what: "Git does not know in whose name to write.",
+        why: "The step names nobody, and the worker's git has no user.name and user.email.",
+        fix: "Give the step a name and an email address, or set both in the git configuration of the worker's user.",
+      },
+      { result: "failure" },
+    ),
+  nameInvalid: (kind: "branch" | "tag" | "revision", name: string) =>
+    new BelfryError(
+      "BELFRY_GIT_NAME_INVALID",
+      {
+        what: `${JSON.stringify(name)} is no name for a ${kind}.`,
+        why: "Git allows no spaces, control characters or any of ~^:?*[\\ in it, nor what looks like an option or a path upwards.",
+        fix: `Correct how the step computes its ${kind}.`,
+      },
+      { result: "failure" },
+    ),
+  describeFailed: (said: string, isShallow: boolean) =>
+    new BelfryError(
+      "BELFRY_GIT_DESCRIBE_FAILED",
+      {
+        what: "The commit cannot be described.",
+        why: `Git says: ${said}${isShallow ? " The clone does not have its whole history." : ""}`,
+        fix: "Check out with `tags: true` and without `depth`, or say `always: true` for a hash where no tag fits.",
+      },
+      { result: "failure" },
+    ),
+  commitFailed: (said: string) =>
+    new BelfryError(
+      "BELFRY_GIT_COMMIT_FAILED",
+      {
+        what: "Git did not commit.",
+        why: `It says: ${said}`,
+        fix: "Correct the `paths` or the `message` of the step.",
+      },
+      { result: "failure" },
+    ),
+  nothingToCommit: () =>
+    new BelfryError(
+      "BELFRY_GIT_NOTHING_TO_COMMIT",
+      {
+        what: "There is nothing to commit.",
+        why: 'The build changed nothing in the step\'s `paths`, and `empty` is "fail".',
+        fix: 'Say `empty: "skip"` if that may happen.',
+      },
+      { result: "failure" },
+    ),
+  tagExists: (tag: string, commit: string) =>
+    new BelfryError(
+      "BELFRY_GIT_TAG_EXISTS",
+      {
+        what: `There is a tag ${JSON.stringify(tag)} already.`,
+        why: `It is at ${commit}.`,
+        fix: "Take another name, or say `force: true` to move it.",
+      },
+      { result: "failure" },
+    ),
+  pushRejected: (repository: string, said: string) =>
+    new BelfryError(
+      "BELFRY_GIT_PUSH_REJECTED",
+      {
+        what: `${repository} does not take what was pushed.`,
+        why: `Git says: ${said}`,
+        fix: "If somebody else was faster, build again, or let the step try again with `races`. If a rule of the server forbids it, push to another branch.",
+      },
+      { result: "failure" },
+    ),
+  pushConflict: (repository: string, said: string) =>
+    new BelfryError(
+      "BELFRY_GIT_PUSH_CONFLICT",
+      {
+        what: `Somebody pushed to ${repository} what does not go together with this build's commits.`,
+        why: `Git could not rebase them: ${said}`,
+        fix: "Build again from the new commit.",
+      },
+      { result: "failure" },
+    ),
   patchFailed: (said: string) =>
     new BelfryError(
       "BELFRY_GIT_PATCH_FAILED",

@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { BelfryError, type SourceStampSpec, type StepContext } from "belfry";
 import { faults } from "./errors.ts";
 import { isCommitRefused, isRefMissing } from "./git-fault.ts";
-import { isHash, isHashStart, isRefName } from "./ref-name.ts";
+import { branchRef, isHash, isHashStart, isRefName } from "./ref-name.ts";
 import type { GitAnswer, WorkerGit } from "./worker-git.ts";
 
 export interface Wanted {
@@ -116,7 +116,7 @@ export class WorkTree {
     const { branch, revision } = this.#wanted;
     if (revision !== null) return this.#bringRevision(revision);
     if (branch === null) return this.#mustBring("HEAD", () => faults.branchUnknown(this.#git.address.url, "HEAD"));
-    return this.#mustBring(this.#branchRef(branch), () => faults.branchUnknown(this.#git.address.url, branch));
+    return this.#mustBring(branchRef(branch), () => faults.branchUnknown(this.#git.address.url, branch));
   }
 
   /** Lets the files be those of the commit. */
@@ -172,7 +172,7 @@ export class WorkTree {
   async #search(hash: string, unknown: () => BelfryError): Promise<string> {
     const { branch } = this.#wanted;
     if (branch !== null && isRefName(branch)) {
-      const answer = await this.#fetch(this.#branchRef(branch), true);
+      const answer = await this.#fetch(branchRef(branch), true);
       if (!answer.ok && !isRefMissing(answer.stderr)) throw this.#git.fault(answer);
       const found = answer.ok ? await this.#find(hash) : undefined;
       if (found) return found;
@@ -235,9 +235,5 @@ export class WorkTree {
       `${revision}^{commit}`,
     ]);
     return ok ? stdout.trim() : undefined;
-  }
-
-  #branchRef(branch: string): string {
-    return branch.startsWith("refs/") ? branch : `refs/heads/${branch}`;
   }
 }

@@ -21,6 +21,7 @@ export interface WorkerGitOptions {
 
 export interface GitAnswer {
   ok: boolean;
+  code: number | null;
   stdout: string;
   stderr: string;
 }
@@ -28,7 +29,9 @@ export interface GitAnswer {
 interface Extra {
   log?: null;
   input?: string | undefined;
+  /** Wins over the step's own. */
   env?: Record<string, string | null>;
+  protocols?: string;
   /** With which git runs. Default: git itself. */
   program?: string[];
 }
@@ -102,11 +105,16 @@ export class WorkerGit {
     const folder = posix.join(this.#ctx.worker.folder, path, ".git", LOGIN_FOLDER);
     const files = login.files(folder);
     const all = [...STEADY_CONFIG, ...login.options(folder), ...(extra.free ? [] : this.#here()), ...args];
-    const env = { ...steadyEnvironment(protocols), ...(await this.#sshEnvironment(folder)), ...extra.env };
-    if (files.length === 0) return this.#unlocked(all, { env });
+    const env = { ...(await this.#sshEnvironment(folder)), ...extra.env };
+    if (files.length === 0) return this.#unlocked(all, { env, protocols });
     if (!this.#hasScript) await this.#ctx.worker.writeFile(posix.join(path, ".git", LOGIN_SCRIPT), SCRIPT);
     this.#hasScript = true;
-    return this.#unlocked(all, { env, input: loginInput(files), program: ["sh", `.git/${LOGIN_SCRIPT}`, folder] });
+    return this.#unlocked(all, {
+      env,
+      protocols,
+      input: loginInput(files),
+      program: ["sh", `.git/${LOGIN_SCRIPT}`, folder],
+    });
   }
 
   fault(answer: GitAnswer): BelfryError {
@@ -127,16 +135,13 @@ export class WorkerGit {
   }
 
   async #run(args: string[], extra: Extra): Promise<GitAnswer> {
-    const { login, path, env, timeout } = this.#options;
+    const { path, env, timeout } = this.#options;
     let result: Awaited<ReturnType<StepContext["worker"]["run"]>>;
-    // Where files are given for ssh, the step's own command has become a part of the one that uses them.
-    const { GIT_SSH_COMMAND, ...others } = env;
-    const own = login.hasSsh || GIT_SSH_COMMAND === undefined ? others : env;
     try {
       result = await this.#ctx.worker.run({
         command: [...(extra.program ?? ["git"]), ...args],
         cwd: path,
-        env: { ...steadyEnvironment(), ...extra.env, ...own },
+        env: { ...steadyEnvironment(extra.protocols), ...env, ...extra.env },
         maxTime: timeout,
         capture: CAPTURE,
         ...(extra.input === undefined ? {} : { input: extra.input }),
@@ -150,7 +155,7 @@ export class WorkerGit {
     this.#ctx.signal.throwIfAborted();
     if (result.killed !== null) throw faults.timeout(this.address.url, Math.round(timeout / 1_000));
     if (extra.program && result.code === 127) throw faults.missing("the worker");
-    return { ok: result.code === 0, stdout: result.stdout, stderr: result.stderr };
+    return { ok: result.code === 0, code: result.code, stdout: result.stdout, stderr: result.stderr };
   }
 
   async #sshEnvironment(folder: string): Promise<Record<string, string>> {
