@@ -17,6 +17,7 @@ import { isLost, masterLease, recoverBuilds, recoverOthers } from "./recovery.ts
 import { Runner } from "./runner.ts";
 import { noteFailure, schedulerPass, wantsOf } from "./scheduler-loop.ts";
 import { findSecret } from "./secrets.ts";
+import { SourceActivity } from "./source-health.ts";
 import { sourcePass, watchPass } from "./source-loop.ts";
 import { WorkerKeeper } from "./worker-keeper.ts";
 
@@ -38,6 +39,8 @@ export interface EngineDeps {
 export class Engine {
   readonly runner: Runner;
   readonly workers: WorkerKeeper;
+  /** What the sources do now. */
+  readonly activity = new SourceActivity();
   readonly #deps: EngineDeps;
   readonly #loops: Loop[] = [];
   #buildLoop: Loop | undefined;
@@ -63,10 +66,7 @@ export class Engine {
       lease: () => deps.leases.get(masterLease(generation.masterName)),
       generation: () => generation,
       worker: (name) => this.workers.get(name),
-      secret: (name, signal) =>
-        findSecret(generation.secrets, name, signal, (provider, err) =>
-          logger.error({ provider, err }, "a secret provider failed"),
-        ),
+      secret: (name, signal) => this.#secret(name, signal),
       onError: (message, err, build) => logger.error({ err, build: build.id, builder: build.builder }, message),
     });
   }
@@ -229,17 +229,24 @@ export class Engine {
         records: new PluginRecords(source.plugin),
         folder,
       };
-      const note = (name: string, message: string) => logger.info({ source: name }, message);
+      const sourceDeps = {
+        store,
+        clock,
+        leases,
+        activity: this.activity,
+        note: (name: string, message: string) => logger.info({ source: name }, message),
+        secret: (name: string, signal: AbortSignal) => this.#secret(name, signal),
+      };
       add(`source:${source.name}`, [`source:${source.name}`], async (signal) => {
         await mkdir(folder, { recursive: true });
-        return sourcePass(entry, { store, clock, leases, note }, signal);
+        return sourcePass(entry, sourceDeps, signal);
       });
       if (source.part.watch) {
         const name = `watch:${source.name}`;
         const forget = (error: unknown) => isLeaseLost(error) && leases.drop(`source:${source.name}`, error);
         const watch = async (signal: AbortSignal) => {
           await mkdir(folder, { recursive: true });
-          return watchPass(entry, { store, clock, leases, note }, signal);
+          return watchPass(entry, sourceDeps, signal);
         };
         add(name, [], watch, forget);
       }
@@ -311,5 +318,12 @@ export class Engine {
     await recoverBuilds(store, logStore, masterId, lease, (message, err) => logger.error({ err }, message));
     await this.workers.announce();
     this.#buildLoop?.ring();
+  }
+
+  #secret(name: string, signal: AbortSignal): Promise<string> {
+    const { generation, logger } = this.#deps;
+    return findSecret(generation.secrets, name, signal, (provider, err) =>
+      logger.error({ provider, err }, "a secret provider failed"),
+    );
   }
 }

@@ -5,6 +5,7 @@ import type { ChangeSource, NewChange, SourceContext } from "../interfaces/chang
 import type { Clock } from "../interfaces/clock.ts";
 import type { PluginWrites } from "../interfaces/plugin-store.ts";
 import type { Json, Millis } from "../interfaces/values.ts";
+import { createSecretSet, type SecretSet } from "../logs/masker.ts";
 import { addChange } from "../store/changes.ts";
 import type { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
@@ -12,8 +13,10 @@ import type { Tx } from "../store/tx.ts";
 import { withGrace } from "./grace.ts";
 import type { KeptLease, LeaseKeeper } from "./lease-keeper.ts";
 import { backOff } from "./loop.ts";
+import { lastSuccess, type RunningPoll, type SourceActivity, type SourceRecord, slowAfter } from "./source-health.ts";
 
 const CHECKED_A_TURN = 200;
+const LONGEST_PROGRESS = 200;
 
 const text = (most: number) => z.string().max(most);
 
@@ -54,7 +57,10 @@ export interface SourceDeps {
   store: Store;
   clock: Clock;
   leases: LeaseKeeper;
+  /** Where it says what it is doing. */
+  activity: SourceActivity;
   note(source: string, message: string): void;
+  secret(name: string, signal: AbortSignal): Promise<string>;
 }
 
 /** One pass of a source's loop: polls if it is time or somebody asked. */
@@ -80,14 +86,19 @@ export async function sourcePass(
   if (wish === null && clock.now() < due) return { wakeAt: due };
 
   const begun = clock.now();
+  const secrets = createSecretSet();
+  const running = deps.activity.begin(entry.name, begun);
   let error: unknown;
   try {
-    await pollOnce(entry, deps, lease, entry.records.read(row), signal);
+    await pollOnce(entry, deps, { lease, secrets, running }, entry.records.read(row), signal);
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     error = thrown ?? new Error("the poll failed");
+  } finally {
+    deps.activity.end(running);
   }
-  await recordOutcome(entry, deps, lease, row, error, { begun, wish });
+  const before = { ...row, slow: running.slow };
+  await recordOutcome(entry, deps, { lease, secrets }, before, error, { begun, wish });
   if (error !== undefined) return { wakeAt: begun + Math.max(pollInterval, backOff(row.failures + 1, 1_000)) };
   return { wakeAt: begun + pollInterval };
 }
@@ -110,10 +121,12 @@ export async function watchPass(
 
   const signal = AbortSignal.any([loopSignal, lease.signal]);
   let failing = row.error !== null;
-  const ctx = sourceContext(entry, deps, lease, entry.records.read(row), signal, async () => {
+  const secrets = createSecretSet();
+  const tools = { lease, secrets };
+  const ctx = sourceContext(entry, deps, tools, entry.records.read(row), signal, async () => {
     if (!failing) return;
     failing = false;
-    await recordOutcome(entry, deps, lease, row, undefined);
+    await recordOutcome(entry, deps, tools, row, undefined);
   });
   let error: unknown;
   try {
@@ -126,14 +139,23 @@ export async function watchPass(
   }
   if (signal.aborted) return { wakeAt: clock.now() };
   const failures = failing ? row.failures : 0;
-  await recordOutcome(entry, deps, lease, { error: failing ? row.error : null, failures }, error);
+  const before = { ...row, error: failing ? row.error : null, failures };
+  await recordOutcome(entry, deps, tools, before, error);
   return { wakeAt: clock.now() + backOff(failures + 1, 1_000) };
+}
+
+/** What one poll or watch has besides its context. */
+interface Tools {
+  lease: KeptLease;
+  /** Those that it asked for. */
+  secrets: SecretSet;
+  running?: RunningPoll;
 }
 
 async function pollOnce(
   entry: SourceEntry,
   deps: SourceDeps,
-  lease: KeptLease,
+  tools: Tools & { running: RunningPoll },
   state: Json | undefined,
   loopSignal: AbortSignal,
 ) {
@@ -142,8 +164,9 @@ async function pollOnce(
   const timer = deps.clock.setTimer(limit, () =>
     timedOut.abort(new Error(`the poll took longer than ${Math.round(limit / 1_000)} seconds`)),
   );
-  const signal = AbortSignal.any([loopSignal, lease.signal, timedOut.signal]);
-  const ctx = sourceContext(entry, deps, lease, state, signal);
+  const slow = deps.clock.setTimer(slowAfter(entry.source), () => tellSlow(entry, deps, tools));
+  const signal = AbortSignal.any([loopSignal, tools.lease.signal, timedOut.signal]);
+  const ctx = sourceContext(entry, deps, tools, state, signal);
   try {
     signal.throwIfAborted();
     await withGrace(Promise.resolve(entry.source.poll?.(ctx.context)), signal);
@@ -151,14 +174,29 @@ async function pollOnce(
   } finally {
     ctx.end();
     timer.cancel();
+    slow.cancel();
   }
+}
+
+/** Tells once that a poll takes long, while it still runs. */
+function tellSlow(entry: SourceEntry, deps: SourceDeps, { lease, running }: Tools & { running: RunningPoll }): void {
+  running.slow = true;
+  const { since, doing } = running;
+  const seconds = Math.round((deps.clock.now() - since) / 1_000);
+  deps.note(entry.name, `has been looking for ${seconds} seconds${doing === null ? "" : `: ${doing}`}`);
+  deps.store
+    .write(async (tx) => {
+      await tx.requireLease(lease);
+      tx.event("source.slow", { source: entry.name, since, doing });
+    })
+    .catch((error) => deps.note(entry.name, `that it is slow could not be told: ${messageOf(error)}`));
 }
 
 /** What a source works with, of no more use after `end`. */
 function sourceContext(
   entry: SourceEntry,
   deps: SourceDeps,
-  lease: KeptLease,
+  { lease, secrets, running }: Tools,
   state: Json | undefined,
   signal: AbortSignal,
   reported?: () => Promise<void>,
@@ -173,11 +211,19 @@ function sourceContext(
       // What was given up and still finds something would put back the state of what came after it.
       signal.throwIfAborted();
       if (over) throw new Error("the source has settled: await every report before that");
-      const stored = await report(entry, deps, lease, changes, next, writes);
+      const stored = await report(entry, deps, lease, changes, next, writes, secrets);
       await reported?.();
       return stored;
     },
-    note: (message) => deps.note(entry.name, message),
+    note: (message) => deps.note(entry.name, secrets.text(message)),
+    progress(summary) {
+      if (running && !over) running.doing = secrets.text(summary).slice(0, LONGEST_PROGRESS);
+    },
+    async secret(name) {
+      const value = await deps.secret(name, signal);
+      secrets.add(value);
+      return value;
+    },
   };
   return {
     context,
@@ -187,21 +233,26 @@ function sourceContext(
   };
 }
 
+/** How a source was before the poll or watch that ended. */
+type SourceBefore = SourceRecord & { failures: number; slow?: boolean };
+
 /** Keeps how a poll or a watch went, and tells when that turned. */
 async function recordOutcome(
   entry: SourceEntry,
   deps: SourceDeps,
-  lease: KeptLease,
-  before: { error: string | null; failures: number },
+  { lease, secrets }: Tools,
+  before: SourceBefore,
   error: unknown,
   poll?: { begun: Millis; wish: Millis | null },
 ): Promise<void> {
+  const failed = error !== undefined;
+  const message = secrets.text(messageOf(error));
+  const failure = { ...describe(error), message, lastSuccessAt: lastSuccess(before) };
   await deps.store.write(async (tx) => {
     await tx.requireLease(lease);
-    const failed = error !== undefined;
     await tx.db
       .updateTable("change_sources")
-      .set({ error: failed ? JSON.stringify(describe(error)) : null, failures: failed ? before.failures + 1 : 0 })
+      .set({ error: failed ? JSON.stringify(failure) : null, failures: failed ? before.failures + 1 : 0 })
       .$if(poll !== undefined, (query) => query.set({ polled_at: poll?.begun ?? null }))
       .where("name", "=", entry.name)
       .execute();
@@ -214,10 +265,10 @@ async function recordOutcome(
         .where("poll_wanted_at", "=", poll.wish)
         .execute();
     }
-    if (failed && before.error === null) tx.event("source.failing", { source: entry.name, error: messageOf(error) });
-    if (!failed && before.error !== null) tx.event("source.recovered", { source: entry.name });
+    if (failed && before.error === null) tx.event("source.failing", { source: entry.name, error: message });
+    if (!failed && (before.error !== null || before.slow)) tx.event("source.recovered", { source: entry.name });
   });
-  if (error !== undefined) deps.note(entry.name, messageOf(error));
+  if (failed) deps.note(entry.name, message);
 }
 
 /** Stores what a source found, with its state, in one transaction. */
@@ -228,11 +279,12 @@ export async function report(
   changes: NewChange[],
   state?: Json,
   writes?: PluginWrites,
+  secrets?: SecretSet,
 ): Promise<{ added: number }> {
   const checked: NewChange[] = [];
   for (const [i, change] of changes.entries()) {
     if (i % CHECKED_A_TURN === CHECKED_A_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
-    checked.push(checkChange(change));
+    checked.push(checkChange(secrets ? secrets.json(change) : change));
   }
   return deps.store.write(async (tx: Tx) => {
     await tx.requireLease(lease);

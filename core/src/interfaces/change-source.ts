@@ -47,6 +47,16 @@ export interface SourceContext {
   report(changes: NewChange[], state?: Json, writes?: PluginWrites): Promise<{ added: number }>;
   /** One line for the master's log, such as what was skipped and why. */
   note(message: string): void;
+  /**
+   * One short line that says what it does now, such as "fetching 3 branches". Shown while the poll
+   * runs, and when it turns out to be slow or stuck. Cheap; call it as often as you like.
+   */
+  progress(summary: string): void;
+  /**
+   * The value of a secret. From then on it is masked in the changes, notes, progress and errors of
+   * this poll; the state is stored as it is, so keep it out of there. Throws `BELFRY_SECRET_UNKNOWN`.
+   */
+  secret(name: string): Promise<string>;
 }
 
 /**

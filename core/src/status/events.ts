@@ -49,6 +49,8 @@ export const EVENT_TYPES = {
   "worker.connected": z.strictObject({ worker: name, slots: z.int() }),
   "worker.disconnected": z.strictObject({ worker: name, slots: z.int() }),
   "source.failing": z.strictObject({ source: name, error: z.string() }),
+  /** A poll takes long; told once for it, while it runs. */
+  "source.slow": z.strictObject({ source: name, since: z.number(), doing: z.string().nullable() }),
   "source.recovered": z.strictObject({ source: name }),
   "scheduler.failing": z.strictObject({ scheduler: name, error: z.string() }),
   "scheduler.recovered": z.strictObject({ scheduler: name }),

@@ -5,6 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Commit, LOG_ARGUMENTS, readCommits } from "./commit-log.ts";
 import { streamFields } from "./git-process.ts";
 import type { MasterGit } from "./master-git.ts";
+import { branchRef } from "./ref-name.ts";
 
 const REFS = "refs/belfry/heads/";
 /** Branches in one fetch: the time that git takes grows with the square of it. */
@@ -40,9 +41,9 @@ export class BranchCache {
   }
 
   /**
-   * Fetches the branches whose heads differ from what is here, and forgets those in neither `heads`
-   * nor `keep`. Returns the heads as fetched, which may be newer than asked for. A branch whose head
-   * is no commit is left out. Fails like git if one is gone meanwhile.
+   * Fetches the branches and tags (by their whole names) that differ from what is here, and forgets
+   * those in neither `heads` nor `keep`. Returns their commits as fetched, which may be newer than
+   * asked for. What points to no commit is left out. Fails like git if one is gone meanwhile.
    */
   async sync(heads: ReadonlyMap<string, string>, keep: Iterable<string>): Promise<Map<string, string>> {
     await this.#prepare(heads);
@@ -52,14 +53,21 @@ export class BranchCache {
     const wanted = [...heads].filter(([branch, sha]) => before.get(refFor(branch))?.sha !== sha);
     for (let start = 0; start < wanted.length; start += FETCH_LIMIT) {
       const part = wanted.slice(start, start + FETCH_LIMIT);
-      const lines = part.map(([branch]) => `+refs/heads/${branch}:${refFor(branch)}\n`);
+      const lines = part.map(([branch]) => `+${branchRef(branch)}:${refFor(branch)}\n`);
       await this.#git.fetch(this.#folder, lines.join(""));
     }
     const after = wanted.length > 0 ? await this.#refs() : before;
     const fetched = new Map<string, string>();
+    const annotated = new Map<string, string>();
     for (const branch of heads.keys()) {
       const ref = after.get(refFor(branch));
       if (ref?.type === "commit") fetched.set(branch, ref.sha);
+      if (ref?.type === "tag") annotated.set(branch, ref.sha);
+    }
+    const peeled = annotated.size > 0 ? await this.#peel([...annotated.values()]) : [];
+    for (const [index, tag] of [...annotated.keys()].entries()) {
+      const commit = peeled[index];
+      if (commit !== undefined) fetched.set(tag, commit);
     }
     const used = new Set(refs.values());
     const stale = [...after.keys()].filter((ref) => !used.has(ref));
@@ -79,6 +87,19 @@ export class BranchCache {
       }
     }
     return found;
+  }
+
+  /** The commits that tags lead to, however many tags of tags there are; `undefined` where there is none. */
+  async #peel(objects: string[]): Promise<(string | undefined)[]> {
+    const commits: (string | undefined)[] = [];
+    const input = objects.map((sha) => `${sha}^{commit}\n`).join("");
+    for await (const lines of streamFields(this.#call(["cat-file", "--batch-check"], input), LINE_FEED, 1_000)) {
+      for (const line of lines) {
+        const [sha, type] = line.toString("latin1").split(" ");
+        commits.push(type === "commit" ? sha : undefined);
+      }
+    }
+    return commits;
   }
 
   async distance(from: string, to: string): Promise<Distance> {

@@ -24,7 +24,7 @@ export class ChangeBatch {
 
   async add(change: NewChange): Promise<void> {
     if (this.#changes.length >= MAX_CHANGES || this.#size >= MAX_SIZE) {
-      await this.#report(this.#memory.heads.size <= MAX_BRANCHES);
+      await this.#report(this.#memory.heads.size + this.#memory.tags.size <= MAX_BRANCHES);
     }
     this.#changes.push(change);
     this.#size += change.comments.length;

@@ -36,7 +36,8 @@ export function isCommitRefused(stderr: string): boolean {
   );
 }
 
-function lastWords(text: string): string {
+/** What git said last, on one line. */
+export function lastWords(text: string): string {
   const lines = text
     .split("\n")
     .map((line) => line.trim())

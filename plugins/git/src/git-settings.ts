@@ -1,3 +1,4 @@
+import { z } from "belfry";
 import type { RepositoryAddress } from "./repository-address.ts";
 
 type Environment = Record<string, string | null>;
@@ -28,7 +29,21 @@ const REDIRECTIONS = [
   "GIT_WORK_TREE",
 ];
 
-const PROTOCOLS = "file:git:http:https:ssh";
+export const PROTOCOLS = ["file", "git", "http", "https", "ssh"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+/** Options of whatever fetches. */
+export const protocolOption = z
+  .array(z.enum(PROTOCOLS))
+  .min(1)
+  .optional()
+  .describe("protocols that git may use; default: git, http, https and ssh, and file for a path or file address");
+
+/** Files of this machine only where the configuration speaks of them: a redirect or a submodule must not. */
+export function allowedProtocols(address: RepositoryAddress, given: readonly Protocol[] | undefined): string {
+  const usual = PROTOCOLS.filter((protocol) => protocol !== "file" || address.kind === "local");
+  return (given ?? usual).join(":");
+}
 
 /** What git must never do on its own: ask somebody, run hooks, leave a process behind. */
 export const STEADY_CONFIG = [
@@ -38,8 +53,8 @@ export const STEADY_CONFIG = [
   ...["-c", "maintenance.autoDetach=false"],
 ];
 
-/** `null` takes a variable away. */
-export function steadyEnvironment(): Environment {
+/** `protocols` is a list with colons. `null` takes a variable away. */
+export function steadyEnvironment(protocols = ""): Environment {
   return {
     ...Object.fromEntries(REDIRECTIONS.map((name) => [name, null])),
     GIT_TERMINAL_PROMPT: "0",
@@ -48,46 +63,15 @@ export function steadyEnvironment(): Environment {
     SSH_ASKPASS: "",
     SSH_ASKPASS_REQUIRE: "never",
     GCM_INTERACTIVE: "never",
-    GIT_ALLOW_PROTOCOL: PROTOCOLS,
+    // Empty: what works on a clone alone fetches nothing, not even objects that a partial clone lacks.
+    GIT_ALLOW_PROTOCOL: protocols,
     // Git's messages are read by this plugin, so they have to be English.
     LC_ALL: "C.UTF-8",
     LANGUAGE: null,
   };
 }
 
-const HELPER = `!f() { test "$1" = get || exit 0; printf 'username=%s\\npassword=%s\\n' "$BELFRY_GIT_USERNAME" "$BELFRY_GIT_PASSWORD"; }; f`;
-
-/**
- * Lets git log in with what the address held. Arguments can be seen by every user of the machine,
- * so the words themselves go through the environment. `taken` counts the settings that
- * GIT_CONFIG_COUNT holds already.
- */
-export function credentialSettings(address: RepositoryAddress, taken = 0): { config: string[]; env: Environment } {
-  if (!address.credentials) return { config: [], env: {} };
-  const { scope, username, password } = address.credentials;
-  if (password === undefined) {
-    return {
-      config: [],
-      env: {
-        GIT_CONFIG_COUNT: String(taken + 1),
-        [`GIT_CONFIG_KEY_${taken}`]: `credential.${scope}.username`,
-        [`GIT_CONFIG_VALUE_${taken}`]: username,
-      },
-    };
-  }
-  // The empty helper comes first and takes away the user's own ones, which would store the password.
-  return {
-    config: ["-c", "credential.helper=", "-c", `credential.${scope}.helper=${HELPER}`],
-    env: { BELFRY_GIT_USERNAME: username, BELFRY_GIT_PASSWORD: password },
-  };
-}
-
 /** For commands that talk to a repository whose owner git would not trust. */
 export function uploadPackOption(address: RepositoryAddress, trusted: boolean): string[] {
   return trusted && address.kind === "local" ? ["--upload-pack=git -c 'safe.directory=*' upload-pack"] : [];
-}
-
-/** The user's way to run ssh, but never one that asks. */
-export function sshCommand(configured: string | undefined): string {
-  return `${configured?.trim() || "ssh"} -oBatchMode=yes`;
 }

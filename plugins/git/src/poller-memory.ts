@@ -12,6 +12,13 @@ export class PollerMemory {
   /** Where deleted branches ended, so that their commits are not new again; the newest last. */
   readonly gone = new Map<string, string>();
 
+  /** The patterns for which all tags were taken in; `null` while tags are not watched. */
+  tagFilter: string | null = null;
+  /** The commit of each watched tag. */
+  readonly tags = new Map<string, string>();
+  /** Pushes told so far, where each has a key of its own. */
+  pushes = 0;
+
   /** `undefined` if `state` is not what a memory writes. */
   static read(state: Json | undefined): PollerMemory | undefined {
     const memory = new PollerMemory();
@@ -20,7 +27,13 @@ export class PollerMemory {
     const { filter, heads, gone } = state;
     if (filter !== null && typeof filter !== "string") return undefined;
     memory.filter = filter;
-    return readPairs(heads, memory.heads) && readPairs(gone, memory.gone) ? memory : undefined;
+    // Not there in what was written before tags were watched.
+    const { tagFilter = null, tags = [], pushes = 0 } = state;
+    if ((tagFilter !== null && typeof tagFilter !== "string") || typeof pushes !== "number") return undefined;
+    memory.tagFilter = tagFilter;
+    memory.pushes = pushes;
+    const isRead = readPairs(heads, memory.heads) && readPairs(gone, memory.gone) && readPairs(tags, memory.tags);
+    return isRead ? memory : undefined;
   }
 
   settle(branch: string, head: string): void {
@@ -41,7 +54,13 @@ export class PollerMemory {
   }
 
   toJSON(): Json {
-    return { filter: this.filter, heads: [...this.heads], gone: [...this.gone] };
+    return {
+      filter: this.filter,
+      heads: [...this.heads],
+      gone: [...this.gone],
+      ...(this.tagFilter === null ? {} : { tagFilter: this.tagFilter, tags: [...this.tags] }),
+      ...(this.pushes === 0 ? {} : { pushes: this.pushes }),
+    };
   }
 }
 

@@ -1,20 +1,36 @@
 import { mkdir } from "node:fs/promises";
 import { type ChangeSource, defineChangeSource, duration, type NewChange, type SourceContext, z } from "belfry";
 import { BranchCache } from "./branch-cache.ts";
-import { branchFilter, branchPatterns, MAX_BRANCH_LENGTH } from "./branch-filter.ts";
 import { ChangeBatch } from "./change-batch.ts";
 import type { Commit } from "./commit-log.ts";
 import { faults } from "./errors.ts";
+import { allowedProtocols, protocolOption } from "./git-settings.ts";
+import { Login, loginOptions } from "./login.ts";
 import { MasterGit, mayBeBrokenCache, RefVanished } from "./master-git.ts";
 import { PollerMemory } from "./poller-memory.ts";
+import { renderSecrets } from "./poller-secrets.ts";
+import { MAX_NAME_LENGTH, refFilter, refPatterns } from "./ref-filter.ts";
 import { parseAddress, type RepositoryAddress } from "./repository-address.ts";
 
 const MAX_BRANCHES = 10_000;
 const ATTEMPTS = 3;
+const HEADS = "refs/heads/";
+const TAGS = "refs/tags/";
 
 const options = z.strictObject({
   repository: z.string().describe("path or URL; a relative path starts at the configuration's folder"),
-  branches: branchPatterns.default(["main", "master"]).describe("patterns of the branches to watch, or true for all"),
+  branches: refPatterns
+    .optional()
+    .describe("patterns of the branches to watch, or true for all; default: main, master"),
+  tags: z
+    .union([z.literal(false), refPatterns])
+    .optional()
+    .describe("patterns of the tags to watch, or true for all"),
+  onlyTags: z.boolean().default(false).describe("watch no branches"),
+  buildPushesWithoutCommits: z
+    .boolean()
+    .default(false)
+    .describe("a push that brings no commit that is new to the branch is a change, too"),
   pollInterval: duration.refine((ms) => ms >= 100, "expected at least 100ms").prefault("60s"),
   pollTimeout: duration.refine((ms) => ms > 0, "expected more than 0").prefault("10m"),
   project: z.string().max(200).optional(),
@@ -27,51 +43,90 @@ const options = z.strictObject({
     .default(1_000)
     .describe("most changes of one branch in one poll; the newest are taken"),
   fileLimit: z.int().min(0).max(1_000_000).default(10_000).describe("most files of one change"),
+  ...loginOptions,
+  protocols: protocolOption,
   trusted: z.boolean().default(false).describe("read a local repository although its files belong to another user"),
 });
+
+const optionsChecked = options
+  .refine(({ onlyTags, branches }) => !onlyTags || branches === undefined, {
+    path: ["branches"],
+    error: "expected none, since `onlyTags` says that no branches are watched",
+  })
+  .refine(({ onlyTags, tags }) => !onlyTags || tags !== false, {
+    path: ["tags"],
+    error: "expected patterns or true, since `onlyTags` leaves nothing else to watch",
+  });
 
 type PollerOptions = z.output<typeof options>;
 
 /** Watches branches of a git repository; see the README for every option. */
 export const gitPoller = defineChangeSource({
   kind: "poller",
-  options,
+  options: optionsChecked,
   create: (given, ctx) => new GitPoller(given, parseAddress(given.repository, ctx.folder)),
 });
+
+type Matches = (name: string) => boolean;
+
+/** What the remote has of what is watched. */
+interface Remote {
+  branches: Map<string, string>;
+  tags: Map<string, { object: string; commit: string }>;
+}
 
 class GitPoller implements ChangeSource {
   readonly pollInterval: number;
   readonly pollTimeout: number;
   readonly #options: PollerOptions;
   readonly #address: RepositoryAddress;
+  /** What is watched, as the memory keeps it. */
   readonly #filter: string;
-  readonly #matches: (branch: string) => boolean;
+  readonly #tagFilter: string | null;
+  readonly #branches: Matches | undefined;
+  readonly #tags: Matches | undefined;
 
   constructor(given: PollerOptions, address: RepositoryAddress) {
     this.pollInterval = given.pollInterval;
     this.pollTimeout = given.pollTimeout;
     this.#options = given;
     this.#address = address;
-    this.#filter = JSON.stringify(given.branches);
-    this.#matches = branchFilter(given.branches);
+    const branches = given.onlyTags ? [] : (given.branches ?? ["main", "master"]);
+    const tags = given.tags ?? given.onlyTags;
+    this.#filter = JSON.stringify(branches);
+    this.#tagFilter = tags === false ? null : JSON.stringify(tags);
+    this.#branches = given.onlyTags ? undefined : refFilter(branches);
+    this.#tags = tags === false ? undefined : refFilter(tags);
   }
 
   async poll(ctx: SourceContext): Promise<void> {
     const memory = PollerMemory.read(ctx.state);
     if (!memory) throw faults.stateUnreadable(this.#address.url);
     await mkdir(ctx.folder, { recursive: true });
-    const git = new MasterGit(this.#address, {
+    const words = await renderSecrets(ctx, this.#options);
+    const git = await MasterGit.open({
       folder: ctx.folder,
+      login: new Login(this.#address, words),
       trusted: this.#options.trusted,
+      protocols: allowedProtocols(this.#address, this.#options.protocols),
       signal: ctx.signal,
     });
+    try {
+      await this.#pollWith(ctx, git, memory);
+    } finally {
+      await git.close();
+    }
+  }
+
+  async #pollWith(ctx: SourceContext, git: MasterGit, memory: PollerMemory): Promise<void> {
     const cache = new BranchCache(git, ctx.folder);
     let wiped = false;
     for (let attempt = 1; ; attempt++) {
-      const heads = await this.#heads(git);
-      if (memory.filter === this.#filter && sameHeads(heads, memory.heads)) return;
+      ctx.progress(`asking ${this.#address.url} for its branches and tags`);
+      const remote = await this.#look(git);
+      if (this.#isKnown(remote, memory)) return;
       try {
-        return await this.#tell(ctx, memory, cache, heads);
+        return await this.#tell(ctx, memory, cache, remote);
       } catch (thrown) {
         ctx.signal.throwIfAborted();
         const error = git.explain(thrown);
@@ -86,48 +141,123 @@ class GitPoller implements ChangeSource {
     }
   }
 
-  async #heads(git: MasterGit): Promise<Map<string, string>> {
-    const heads = new Map<string, string>();
-    await git.branches((branch, sha) => {
-      // A name that is no UTF-8 could not be asked for again.
-      if (branch.length > MAX_BRANCH_LENGTH || branch.includes("\ufffd") || !this.#matches(branch)) return;
-      if (heads.size >= MAX_BRANCHES) throw faults.tooManyBranches(this.#address.url, MAX_BRANCHES);
-      heads.set(branch, sha);
-    });
-    return heads;
+  async #look(git: MasterGit): Promise<Remote> {
+    const remote: Remote = { branches: new Map(), tags: new Map() };
+    const take = <T>(into: Map<string, T>, name: string, value: T, kind: "branches" | "tags") => {
+      if (into.size >= MAX_BRANCHES) throw faults.tooManyBranches(this.#address.url, kind, MAX_BRANCHES);
+      into.set(name, value);
+    };
+    await git.refs(
+      { branches: this.#branches !== undefined, tags: this.#tags !== undefined },
+      (ref, object, commit) => {
+        const isTag = ref.startsWith(TAGS);
+        const name = ref.slice(isTag ? TAGS.length : HEADS.length);
+        // A name that is no UTF-8 could not be asked for again.
+        if (name.length > MAX_NAME_LENGTH || name.includes("\ufffd")) return;
+        if (isTag) {
+          if (this.#tags?.(name)) take(remote.tags, name, { object, commit }, "tags");
+        } else if (this.#branches?.(name)) {
+          // Everywhere else a name that starts so is taken for a whole ref.
+          take(remote.branches, name.startsWith("refs/") ? ref : name, object, "branches");
+        }
+      },
+    );
+    return remote;
   }
 
-  async #tell(
-    ctx: SourceContext,
-    memory: PollerMemory,
-    cache: BranchCache,
-    remote: Map<string, string>,
-  ): Promise<void> {
+  #isKnown({ branches, tags }: Remote, memory: PollerMemory): boolean {
+    if (memory.filter !== this.#filter || memory.tagFilter !== this.#tagFilter) return false;
+    if (!sameHeads(branches, memory.heads) || tags.size !== memory.tags.size) return false;
+    for (const [tag, { commit }] of tags) if (memory.tags.get(tag) !== commit) return false;
+    return true;
+  }
+
+  async #tell(ctx: SourceContext, memory: PollerMemory, cache: BranchCache, remote: Remote): Promise<void> {
     const batch = new ChangeBatch(ctx, memory);
     for (const branch of [...memory.heads.keys()]) {
-      if (remote.has(branch)) continue;
+      if (remote.branches.has(branch)) continue;
       memory.drop(branch);
       ctx.note(`branch ${branch} is gone or no longer watched`);
     }
-    if (remote.size > 0) {
-      const heads = await cache.sync(remote, memory.gone.keys());
-      for (const [branch, sha] of remote) {
-        if (heads.has(branch) || memory.heads.get(branch) === sha) continue;
-        ctx.note(`branch ${branch} is skipped: its head is no commit`);
-        memory.settle(branch, sha);
-      }
-      const changed = [...heads].filter(
-        ([branch, head]) => memory.heads.has(branch) && memory.heads.get(branch) !== head,
-      );
-      const added = [...heads].filter(([branch]) => !memory.heads.has(branch));
-      const known = await cache.known([...memory.heads.values(), ...memory.gone.values()]);
-      for (const [branch, head] of changed) await this.#tellChanged(ctx, { memory, cache, batch, known, branch, head });
-      if (memory.filter !== this.#filter) await this.#tellHeads(ctx, memory, cache, batch, added);
-      else
-        for (const [branch, head] of added) await this.#tellAdded(ctx, { memory, cache, batch, known, branch, head });
+    const tags = this.#newTags(ctx, memory, remote);
+    const wanted = new Map(remote.branches);
+    for (const tag of tags.keys()) wanted.set(TAGS + tag, remote.tags.get(tag)?.object ?? "");
+    if (wanted.size > 0) {
+      ctx.progress(`fetching what is new of ${remote.branches.size} branches and ${tags.size} tags`);
+      const keep = [...memory.gone.keys(), ...[...remote.tags.keys()].map((tag) => TAGS + tag)];
+      const fetched = await cache.sync(wanted, keep);
+      await this.#tellBranches(ctx, { memory, cache, batch }, remote.branches, fetched);
+      await this.#tellTags(ctx, { memory, cache, batch }, tags, fetched);
     }
     memory.filter = this.#filter;
+    memory.tagFilter = this.#tagFilter;
     await batch.flush();
+  }
+
+  async #tellBranches(
+    ctx: SourceContext,
+    { memory, cache, batch }: Tools,
+    remote: Map<string, string>,
+    fetched: Map<string, string>,
+  ): Promise<void> {
+    const heads = [...fetched].filter(([branch]) => remote.has(branch));
+    for (const [branch, sha] of remote) {
+      if (fetched.has(branch) || memory.heads.get(branch) === sha) continue;
+      ctx.note(`branch ${branch} is skipped: its head is no commit`);
+      memory.settle(branch, sha);
+    }
+    const changed = heads.filter(([branch, head]) => memory.heads.has(branch) && memory.heads.get(branch) !== head);
+    const added = heads.filter(([branch]) => !memory.heads.has(branch));
+    const known = await cache.known([...memory.heads.values(), ...memory.gone.values()]);
+    for (const [branch, head] of changed) await this.#tellChanged(ctx, { memory, cache, batch, known, branch, head });
+    if (memory.filter !== this.#filter) await this.#tellHeads(ctx, memory, cache, batch, added);
+    else for (const [branch, head] of added) await this.#tellAdded(ctx, { memory, cache, batch, known, branch, head });
+  }
+
+  /** Tags that came or moved since the last poll. With other patterns those that are there are taken in without a word. */
+  #newTags(ctx: SourceContext, memory: PollerMemory, remote: Remote): Map<string, string> {
+    for (const tag of [...memory.tags.keys()]) if (!remote.tags.has(tag)) memory.tags.delete(tag);
+    const isFirst = memory.tagFilter !== this.#tagFilter;
+    const found = new Map<string, string>();
+    for (const [tag, { commit }] of remote.tags) {
+      const before = memory.tags.get(tag);
+      if (before === commit) continue;
+      if (isFirst && before === undefined) memory.tags.set(tag, commit);
+      else found.set(tag, commit);
+    }
+    const { changeLimit } = this.#options;
+    if (found.size <= changeLimit) return found;
+    ctx.note(`${found.size} tags are new: ${changeLimit} are taken`);
+    const kept = [...found];
+    for (const [tag, commit] of kept.slice(changeLimit)) memory.tags.set(tag, commit);
+    return new Map(kept.slice(0, changeLimit));
+  }
+
+  async #tellTags(
+    ctx: SourceContext,
+    { memory, cache, batch }: Tools,
+    tags: Map<string, string>,
+    fetched: Map<string, string>,
+  ): Promise<void> {
+    const names = new Map<string, string[]>();
+    for (const [tag, told] of tags) {
+      const commit = fetched.get(TAGS + tag);
+      if (commit === undefined) {
+        ctx.note(`tag ${tag} is skipped: it is no commit`);
+        memory.tags.set(tag, told);
+        continue;
+      }
+      names.set(commit, [...(names.get(commit) ?? []), tag]);
+    }
+    if (names.size === 0) return;
+    ctx.progress(`reading the commits of ${tags.size} tags`);
+    for await (const commit of cache.commits(names.keys(), this.#options.fileLimit)) {
+      for (const tag of names.get(commit.sha) ?? []) {
+        const change = this.#change(ctx, TAGS + tag, commit, this.#pushKey(memory, TAGS + tag, commit.sha));
+        await batch.add({ ...change, properties: { tag } });
+        memory.tags.set(tag, commit.sha);
+      }
+    }
   }
 
   /** A branch that was known: what is new on it. */
@@ -144,7 +274,8 @@ class GitPoller implements ChangeSource {
         `branch ${branch} was rewritten from ${short(old)} to ${short(head)}: ${left} commits left it, ${came} came`,
       );
     this.#noteCut(ctx, branch, came);
-    await this.#report(ctx, news, came > 0 ? await cache.list(head, [old], this.#options.changeLimit) : []);
+    const without = this.#options.buildPushesWithoutCommits ? [head] : [];
+    await this.#report(ctx, news, came > 0 ? await cache.list(head, [old], this.#options.changeLimit) : without);
   }
 
   /** A branch that was not there: commits that no known branch has, or just its head. */
@@ -172,7 +303,7 @@ class GitPoller implements ChangeSource {
     }
     for await (const commit of cache.commits(branches.keys(), this.#options.fileLimit)) {
       for (const branch of branches.get(commit.sha) ?? []) {
-        await batch.add(this.#change(ctx, branch, commit));
+        await batch.add(this.#change(ctx, branch, commit, `${branch}:${commit.sha}`));
         memory.settle(branch, commit.sha);
       }
     }
@@ -184,8 +315,11 @@ class GitPoller implements ChangeSource {
     shas: string[],
   ): Promise<void> {
     if (shas.length > 0) {
-      for await (const commit of cache.commits(shas, this.#options.fileLimit))
-        await batch.add(this.#change(ctx, branch, commit));
+      ctx.progress(`reading ${shas.length} commits of ${branch}`);
+      for await (const commit of cache.commits(shas, this.#options.fileLimit)) {
+        const key = commit.sha === head ? this.#pushKey(memory, branch, head) : `${branch}:${commit.sha}`;
+        await batch.add(this.#change(ctx, branch, commit, key));
+      }
     }
     memory.settle(branch, head);
     known.add(head);
@@ -196,7 +330,13 @@ class GitPoller implements ChangeSource {
     if (count > changeLimit) ctx.note(`branch ${branch} has ${count} new commits: the newest ${changeLimit} are taken`);
   }
 
-  #change(ctx: SourceContext, branch: string, commit: Commit): NewChange {
+  /** Where every push counts, one that goes back to a commit that was told before has a key of its own. */
+  #pushKey(memory: PollerMemory, branch: string, sha: string): string {
+    const key = `${branch}:${sha}`;
+    return this.#options.buildPushesWithoutCommits ? `${key}#${++memory.pushes}` : key;
+  }
+
+  #change(ctx: SourceContext, branch: string, commit: Commit, key: string): NewChange {
     const { project, codebase, category } = this.#options;
     if (commit.fileCount > commit.files.length) {
       ctx.note(
@@ -205,7 +345,7 @@ class GitPoller implements ChangeSource {
     }
     if (commit.messageCut) ctx.note(`the message of commit ${short(commit.sha)} is cut`);
     return {
-      key: `${branch}:${commit.sha}`,
+      key,
       author: commit.author,
       comments: commit.message,
       files: commit.files,
@@ -220,10 +360,13 @@ class GitPoller implements ChangeSource {
   }
 }
 
-interface News {
+interface Tools {
   memory: PollerMemory;
   cache: BranchCache;
   batch: ChangeBatch;
+}
+
+interface News extends Tools {
   /** Commits that are in the cache, as far as it was asked. */
   known: Set<string>;
   branch: string;

@@ -17,3 +17,8 @@ export function isHash(text: string): boolean {
 export function isHashStart(text: string): boolean {
   return /^[0-9a-f]{4,63}$/.test(text);
 }
+
+/** The whole ref of a branch, which may be named by its whole ref. */
+export function branchRef(branch: string): string {
+  return branch.startsWith("refs/") ? branch : `refs/heads/${branch}`;
+}

@@ -2,14 +2,18 @@ import { posix } from "node:path";
 import { BelfryError, type StepContext } from "belfry";
 import { faults } from "./errors.ts";
 import { faultOf } from "./git-fault.ts";
-import { credentialSettings, STEADY_CONFIG, sshCommand, steadyEnvironment, uploadPackOption } from "./git-settings.ts";
+import { STEADY_CONFIG, steadyEnvironment, uploadPackOption } from "./git-settings.ts";
+import type { Login } from "./login.ts";
+import { LOGIN_FOLDER, LOGIN_SCRIPT, loginInput, SCRIPT } from "./login-script.ts";
 import type { RepositoryAddress } from "./repository-address.ts";
 
 export interface WorkerGitOptions {
-  address: RepositoryAddress;
+  login: Login;
   /** The work tree, relative to the build's folder. */
   path: string;
   trusted: boolean;
+  /** What git may use to reach other repositories, with colons. */
+  protocols: string;
   env: Record<string, string | null>;
   /** Milliseconds that one command may take. */
   timeout: number;
@@ -17,6 +21,7 @@ export interface WorkerGitOptions {
 
 export interface GitAnswer {
   ok: boolean;
+  code: number | null;
   stdout: string;
   stderr: string;
 }
@@ -24,7 +29,11 @@ export interface GitAnswer {
 interface Extra {
   log?: null;
   input?: string | undefined;
+  /** Wins over the step's own. */
   env?: Record<string, string | null>;
+  protocols?: string;
+  /** With which git runs. Default: git itself. */
+  program?: string[];
 }
 
 const CAPTURE = 64 * 1024;
@@ -38,53 +47,74 @@ const LOCKS = [
   "refs/belfry/fetched.lock",
 ];
 
-/** The gits of one checkout, on the worker and in one work tree. */
+/** The gits of one step, on the worker and in one work tree. */
 export class WorkerGit {
   readonly address: RepositoryAddress;
   readonly #ctx: StepContext;
   readonly #options: WorkerGitOptions;
   #ssh: string | undefined;
+  #hasScript = false;
 
   constructor(ctx: StepContext, options: WorkerGitOptions) {
-    this.address = options.address;
+    this.address = options.login.address;
     this.#ctx = ctx;
     this.#options = options;
   }
 
   /** Asks the work tree's own repository, unseen by whoever reads the build's log. */
-  ask(args: string[]): Promise<GitAnswer> {
-    return this.#run([...STEADY_CONFIG, ...this.#here(), ...args], { log: null });
+  ask(args: string[], { free = false } = {}): Promise<GitAnswer> {
+    return this.#run([...STEADY_CONFIG, ...(free ? [] : this.#here()), ...args], { log: null });
   }
 
   /** Changes the work tree's own repository. Throws what git's failure means. */
-  async change(args: string[], input?: string): Promise<void> {
-    const answer = await this.#unlocked([...STEADY_CONFIG, ...this.#here(), ...args], { input });
+  async change(args: string[], extra: { input?: string; env?: Record<string, string | null> } = {}): Promise<void> {
+    const answer = await this.try(args, extra);
     if (!answer.ok) throw this.fault(answer);
+  }
+
+  /** As `change`, for commands whose failure means something. */
+  try(args: string[], extra: { input?: string; env?: Record<string, string | null> } = {}): Promise<GitAnswer> {
+    return this.#unlocked([...STEADY_CONFIG, ...this.#here(), ...args], extra);
   }
 
   /** Makes a repository, where none is. */
   async init(args: string[]): Promise<void> {
+    this.#hasScript = false;
     const answer = await this.#run([...STEADY_CONFIG, "init", "--quiet", "--template=", ...args], {});
     if (!answer.ok) throw this.fault(answer);
   }
 
-  /** Fetches one ref or commit of the remote into `refs/belfry/fetched`, or as `refspecs` say. */
-  async fetch(flags: string[], refspecs: string[]): Promise<GitAnswer> {
-    const { address, trusted } = this.#options;
-    const login = credentialSettings(address);
-    const always = ["--force", "--no-recurse-submodules", "--update-shallow", ...uploadPackOption(address, trusted)];
-    const args = [
-      ...STEADY_CONFIG,
-      ...login.config,
-      ...this.#here(),
-      "fetch",
-      ...always,
-      ...flags,
-      "--end-of-options",
-      address.url,
-      ...refspecs,
+  /** Fetches from the remote, or from what `from` names in the repository's configuration. */
+  fetch(flags: string[], refspecs: string[], from = this.address.url): Promise<GitAnswer> {
+    const { trusted } = this.#options;
+    const always = [
+      "--force",
+      "--no-recurse-submodules",
+      "--update-shallow",
+      ...uploadPackOption(this.address, trusted),
     ];
-    return this.#unlocked(args, { env: { ...login.env, ...(await this.#sshEnvironment()) } });
+    return this.network(["fetch", ...always, ...flags, "--end-of-options", from, ...refspecs]);
+  }
+
+  /** Runs what talks to other repositories: with the login, which is there only meanwhile. */
+  async network(
+    args: string[],
+    extra: { env?: Record<string, string | null>; free?: boolean } = {},
+  ): Promise<GitAnswer> {
+    const { login, path, protocols } = this.#options;
+    const folder = posix.join(this.#ctx.worker.folder, path, ".git", LOGIN_FOLDER);
+    const files = login.files(folder);
+    const all = [...STEADY_CONFIG, ...login.options(folder), ...(extra.free ? [] : this.#here()), ...args];
+    const env = { ...(await this.#sshEnvironment(folder)), ...extra.env };
+    if (files.length === 0) return this.#unlocked(all, { env, protocols });
+    if (!this.#hasScript) await this.#ctx.worker.writeFile(posix.join(path, ".git", LOGIN_SCRIPT), SCRIPT);
+    this.#hasScript = true;
+    return this.#unlocked(all, {
+      env,
+      protocols,
+      input: loginInput(files),
+      program: ["sh", `.git/${LOGIN_SCRIPT}`, folder],
+    });
   }
 
   fault(answer: GitAnswer): BelfryError {
@@ -109,9 +139,9 @@ export class WorkerGit {
     let result: Awaited<ReturnType<StepContext["worker"]["run"]>>;
     try {
       result = await this.#ctx.worker.run({
-        command: ["git", ...args],
+        command: [...(extra.program ?? ["git"]), ...args],
         cwd: path,
-        env: { ...steadyEnvironment(), ...extra.env, ...env },
+        env: { ...steadyEnvironment(extra.protocols), ...env, ...extra.env },
         maxTime: timeout,
         capture: CAPTURE,
         ...(extra.input === undefined ? {} : { input: extra.input }),
@@ -124,12 +154,17 @@ export class WorkerGit {
     }
     this.#ctx.signal.throwIfAborted();
     if (result.killed !== null) throw faults.timeout(this.address.url, Math.round(timeout / 1_000));
-    return { ok: result.code === 0, stdout: result.stdout, stderr: result.stderr };
+    if (extra.program && result.code === 127) throw faults.missing("the worker");
+    return { ok: result.code === 0, code: result.code, stdout: result.stdout, stderr: result.stderr };
   }
 
-  async #sshEnvironment(): Promise<Record<string, string>> {
-    if (this.address.kind !== "ssh") return {};
-    this.#ssh ??= (await this.ask(["config", "--get", "core.sshCommand"])).stdout;
-    return { GIT_SSH_COMMAND: sshCommand(this.#ssh) };
+  async #sshEnvironment(folder: string): Promise<Record<string, string>> {
+    const { login, env } = this.#options;
+    const own = env["GIT_SSH_COMMAND"];
+    if (!login.hasSsh && own !== undefined) return {};
+    // Not from the clone's own settings: an earlier build could have written those.
+    this.#ssh ??=
+      own ?? (await this.#run(["--git-dir=/dev/null", "config", "--get", "core.sshCommand"], { log: null })).stdout;
+    return { GIT_SSH_COMMAND: login.ssh(this.#ssh, folder) };
   }
 }

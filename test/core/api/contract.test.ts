@@ -223,6 +223,7 @@ for (const kind of DATABASES) {
       "request.retried",
       "scheduler.recovered",
       "source.recovered",
+      "source.slow",
       "worker.disconnected",
     ]);
   });

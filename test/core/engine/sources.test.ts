@@ -1,4 +1,4 @@
-import { source, type TestMaster, testClock, testMaster, until } from "@belfry/testkit";
+import { secrets, source, type TestMaster, testClock, testMaster, until } from "@belfry/testkit";
 import type { ChangeSource, NewChange, SourceContext } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -215,6 +215,115 @@ for (const kind of DATABASES) {
     assert.equal(failing.map((event) => event.data.source).sort(), ["bad", "hanging"], "each is told once");
   });
 }
+
+for (const kind of DATABASES) {
+  test(`${kind.name}: a slow poll is shown with what it does and told once; what failed keeps when it last went well`, async () => {
+    await using database = await kind.open();
+    const clock = testClock();
+    let release: (error?: Error) => void = () => {};
+    const stuck: ChangeSource = {
+      pollInterval: 60_000,
+      async poll(ctx) {
+        ctx.progress("fetching 3 branches");
+        await new Promise<void>((resolve, reject) => {
+          release = (error) => (error ? reject(error) : resolve());
+        });
+        await ctx.report([]);
+        ctx.progress("never shown");
+      },
+    };
+    const config = { database: database.entry, sources: [source({ name: "stuck", source: stuck })] };
+    let well: number;
+    {
+      await using kit = await testMaster({ config, clock });
+      await until(async () => (await listed(kit, "stuck")).doing === "fetching 3 branches", "the poll");
+      const begun = clock.now();
+      const young = await listed(kit, "stuck");
+      assert.equal([young.health, young.healthText, young.pollingSince], ["new", null, begun]);
+      assert.is(young.lastSuccessAt, null);
+      await clock.advance(120_000);
+      const event = await kit.event("source.slow");
+      assert.equal(event.data, { source: "stuck", since: begun, doing: "fetching 3 branches" });
+      const slow = await listed(kit, "stuck");
+      assert.is(slow.health, "slow");
+      assert.is(slow.healthText, "It has been looking for 120 seconds: fetching 3 branches");
+      release();
+      await kit.event("source.recovered");
+      const after = await listed(kit, "stuck");
+      assert.equal([after.health, after.lastSuccessAt], ["well", begun]);
+      well = begun;
+      for (const failures of [1, 2]) {
+        await kit.call("sources.poll", { source: "stuck" });
+        await until(async () => (await listed(kit, "stuck")).pollingSince !== null, "the next poll");
+        await clock.advance(1_000);
+        release(new Error("the disk is full"));
+        await until(async () => (await listed(kit, "stuck")).failures === failures, "its failure");
+      }
+    }
+    await using kit = await testMaster({ config, clock });
+    const sick = await listed(kit, "stuck");
+    assert.equal([sick.health, sick.lastSuccessAt], ["sick", well]);
+    assert.is(sick.healthText, "It failed 2 times: the disk is full");
+    assert.equal(sick.error, { message: "the disk is full", code: null });
+    assert.is((await kit.events()).filter(({ type }) => type === "source.slow").length, 1);
+  });
+
+  test(`${kind.name}: a source has secrets, which are masked in all that it says and reports`, async () => {
+    await using database = await kind.open();
+    const lines: string[] = [];
+    const logger = {
+      debug: () => {},
+      info: (fields: object, message: string) => void lines.push(JSON.stringify([fields, message])),
+      warn: () => {},
+      error: (fields: object, message: string) => void lines.push(JSON.stringify([fields, message])),
+      child: () => logger,
+    };
+    let unknown: unknown;
+    const talkative: ChangeSource = {
+      pollInterval: 60_000,
+      async poll(ctx) {
+        const token = await ctx.secret("token");
+        assert.is(token, "pass:w0rd");
+        await ctx.secret("other").catch((error) => (unknown = error));
+        ctx.note(`it is ${token}`);
+        await ctx.report([change("a", { comments: `it is ${token}`, repository: `https://ci:${token}@host/` })]);
+        throw new Error(`it is ${encodeURIComponent(token)}`);
+      },
+    };
+    await using kit = await testMaster({
+      config: {
+        database: database.entry,
+        secrets: [secrets({ values: { token: "pass:w0rd" } })],
+        sources: [source({ name: "talkative", source: talkative })],
+      },
+      logger,
+    });
+    await kit.event("source.failing");
+    await until(async () => (await listed(kit, "talkative")).error !== null, "its failure");
+    assert.is((unknown as { code?: string }).code, "BELFRY_SECRET_UNKNOWN");
+    const seen = JSON.stringify([
+      lines,
+      await kit.events(),
+      await listed(kit, "talkative"),
+      await kit.call("changes.list"),
+    ]);
+    assert.not.match(seen, "w0rd");
+    assert.is((await listed(kit, "talkative")).error.message, "it is ****");
+    assert.match(seen, "https://ci:****@host/");
+  });
+}
+
+test("a source that no master has looked for is overdue", async () => {
+  const clock = testClock();
+  const quiet: ChangeSource = { pollInterval: 60_000, poll: async () => {} };
+  await using kit = await testMaster({ config: { sources: [source({ name: "quiet", source: quiet })] }, clock });
+  await until(async () => (await listed(kit, "quiet")).polledAt !== null, "the first poll");
+  assert.is((await listed(kit, "quiet")).health, "well");
+  await kit.master.store.write((tx) => tx.db.updateTable("change_sources").set({ polled_at: 1 }).execute());
+  const { health, healthText } = await listed(kit, "quiet");
+  assert.is(health, "overdue");
+  assert.match(healthText, /^It should have looked \d+ seconds ago, and no master did$/);
+});
 
 test("sources.poll polls at once, also when the clock has not moved since the last poll", async () => {
   const clock = testClock();

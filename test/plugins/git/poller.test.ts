@@ -802,4 +802,48 @@ async function rawCommit(folder: string, author: string, message: Buffer, encodi
   await git(folder, "update-ref", "refs/heads/main", sha);
 }
 
+test("hooks, monitors and programs that a repository names do not run on the master", async () => {
+  await using world = await makeWorld();
+  const repo = await world.repository();
+  await repo.commit("one");
+  const script = `#!/bin/sh\ntouch "${world.path("ran")}"\n`;
+  await mkdir(join(repo.folder, ".git/hooks"), { recursive: true });
+  for (const name of [
+    "reference-transaction",
+    "post-checkout",
+    "post-index-change",
+    "fsmonitor-watchman",
+    "pre-auto-gc",
+  ]) {
+    await writeFile(join(repo.folder, ".git/hooks", name), script);
+    await chmod(join(repo.folder, ".git/hooks", name), 0o755);
+  }
+  const program = join(repo.folder, ".git/hooks/fsmonitor-watchman");
+  const config = [
+    "core.fsmonitor",
+    "uploadpack.packObjectsHook",
+    "core.sshCommand",
+    "core.alternateRefsCommand",
+    "core.pager",
+  ];
+  for (const name of config) await repo.git("config", name, program);
+  await rm(world.path("ran"), { force: true });
+  const { poll, next } = makePoller(world);
+  assert.equal(await poll(), ["one"]);
+  await repo.git(
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "commit",
+    "-q",
+    "--allow-empty",
+    "-m",
+    "two",
+  );
+  await rm(world.path("ran"), { force: true });
+  assert.equal(await next(), ["two"]);
+  assert.not.ok((await readdir(world.folder)).includes("ran"));
+});
+
 test.run();

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { git, type World } from "./world.ts";
 
 export interface Served extends AsyncDisposable {
@@ -85,8 +86,8 @@ export async function closedPort(): Promise<number> {
 }
 
 /**
- * `git http-backend` behind a password. Each request looks for the password among the arguments of
- * every process of this machine, which is where another user could see it.
+ * `git http-backend` behind a password, for reading and writing. Each request looks for the password
+ * among the arguments and in the environment of every process of this machine.
  */
 export async function httpServer(
   folder: string,
@@ -97,7 +98,7 @@ export async function httpServer(
   const state = { seen: [] as string[], refused: 0, status: 0 };
   const server = createHttpServer((request, response) => {
     (async () => {
-      for (const line of await commandLines()) if (line.includes(login.password)) state.seen.push(line);
+      for (const line of await whatProcessesShow()) if (line.includes(login.password)) state.seen.push(line);
       if (state.status !== 0) return void response.writeHead(state.status).end();
       if (request.headers.authorization !== wanted) {
         state.refused++;
@@ -141,6 +142,25 @@ export async function httpServer(
   });
 }
 
+/** A web server that knows nothing of git and gives out the files below `folder`. */
+export async function fileServer(folder: string): Promise<Served> {
+  const server = createHttpServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://x");
+    readFile(join(folder, decodeURIComponent(pathname))).then(
+      (data) => response.end(data),
+      () => response.writeHead(404).end(),
+    );
+  });
+  const port = await listening(server);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
+
 /** A program that is called like ssh, notes how, and runs the command on this machine. */
 export async function fakeSsh(world: World): Promise<string> {
   const script = `#!/bin/sh\necho "$@" >> "${world.path("ssh-calls")}"\ncase "$*" in *"-G "*) exit 1;; esac\nfor last; do :; done\nexec sh -c "$last"\n`;
@@ -149,12 +169,49 @@ export async function fakeSsh(world: World): Promise<string> {
   return world.path("fake-ssh");
 }
 
-async function commandLines(): Promise<string[]> {
-  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
-  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+async function processFiles(name: "cmdline" | "environ"): Promise<string[]> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((entry) => /^\d+$/.test(entry));
+  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "")));
+}
+
+async function whatProcessesShow(): Promise<string[]> {
+  return [...(await processFiles("cmdline")), ...(await processFiles("environ"))];
+}
+
+/**
+ * A program that is called like ssh and looks around before it runs the command on this machine: which
+ * key and hosts it was given, with which mode, and whether any process shows the key.
+ */
+export async function curiousSsh(world: World): Promise<string> {
+  const script = `#!/bin/sh
+cd "${world.folder}"
+for word; do
+  case $word in
+    -oIdentityFile=*) name=key ;;
+    -oUserKnownHostsFile=*) name=hosts ;;
+    *) continue ;;
+  esac
+  file=\${word#*=}
+  file=\${file#?}
+  file=$(echo "\${file%?}" | sed s/%%/%/g)
+  cp "$file" "seen-$name"
+  stat -c %a "$file" "$(dirname "$file")" >> seen-modes
+done
+echo "$@" >> ssh-calls
+case "$*" in *"-G "*) exit 1;; esac
+if test -e seen-key; then
+  sed -n 2p seen-key > pattern
+  cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -F -f pattern >> seen-leaks
+fi
+for last; do :; done
+exec sh -c "$last"
+`;
+  await writeFile(world.path("curious-ssh"), script);
+  await chmod(world.path("curious-ssh"), 0o755);
+  return world.path("curious-ssh");
 }
 
 /** Processes with this text among their arguments, this one aside. */
 export async function processesWith(text: string): Promise<string[]> {
-  return (await commandLines()).filter((line) => line.includes(text));
+  return (await processFiles("cmdline")).filter((line) => line.includes(text));
 }

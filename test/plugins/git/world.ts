@@ -125,6 +125,8 @@ export function create<T>(
 export class Sink {
   readonly changes: NewChange[] = [];
   readonly notes: string[] = [];
+  readonly doing: string[] = [];
+  readonly secrets = new Map<string, string>();
   readonly reports: { changes: NewChange[]; state: Json | undefined }[] = [];
   readonly #keys = new Set<string>();
   state: Json | undefined;
@@ -144,6 +146,8 @@ export class Sink {
       signal: this.signal,
       folder: this.folder,
       note: (message) => this.notes.push(message),
+      progress: (summary) => this.doing.push(summary),
+      secret: async (name) => this.secrets.get(name) ?? `secret of ${name}`,
       report: async (changes, state) => {
         if (this.reports.length + 1 === this.failAt) throw new Error("the database is gone");
         const before = this.changes.length;

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { z } from "zod";
+import { healthOf, lastSuccess, SOURCE_HEALTH } from "../../engine/source-health.ts";
 import { faults } from "../../errors/catalogue.ts";
 import type { Json } from "../../interfaces/values.ts";
 import { shortKind } from "../../plugins/define.ts";
@@ -15,7 +16,7 @@ export function partMethods(deps: ApiDeps) {
     defineMethod({
       name: "sources.list",
       permission: "read",
-      summary: "Change sources, with when they last looked and what went wrong.",
+      summary: "Change sources, with when they last looked, what they do now and what went wrong.",
       params: z.strictObject({}),
       result: z.object({
         items: z.array(
@@ -24,6 +25,15 @@ export function partMethods(deps: ApiDeps) {
             kind: z.string(),
             polledAt: z.number().nullable(),
             nextPollAt: z.number().nullable(),
+            lastSuccessAt: z.number().nullable().describe("when the last poll that went well began"),
+            pollingSince: z.number().nullable().describe("a poll runs now, in the master that answers"),
+            doing: z.string().nullable().describe("what that poll does, in the source's own words"),
+            health: z
+              .enum(SOURCE_HEALTH)
+              .describe(
+                "sick: the last poll failed; slow: one takes long; overdue: no master looks; new: not looked yet",
+              ),
+            healthText: z.string().nullable().describe("why it is not well, in one sentence"),
             error: failureShape,
             failures: z.int(),
           }),
@@ -36,13 +46,19 @@ export function partMethods(deps: ApiDeps) {
           (await store.read.selectFrom("change_sources").selectAll().execute()).map((row) => [row.name, row]),
         );
         const loops = deps.engine()?.loops() ?? [];
-        const items = deps.generation().sources.map(({ name, kind }) => {
+        const now = deps.clock.now();
+        const items = deps.generation().sources.map(({ name, kind, part }) => {
           const row = rows.get(name);
+          const running = deps.engine()?.activity.get(name);
           return {
             name,
             kind: shortKind(kind),
             polledAt: row?.polled_at ?? null,
             nextPollAt: loops.find((loop) => loop.name === `source:${name}`)?.wakeAt ?? null,
+            lastSuccessAt: row ? lastSuccess(row) : null,
+            pollingSince: running?.since ?? null,
+            doing: running?.doing ?? null,
+            ...healthOf(part, row, running, now),
             error: readFailure(row?.error ?? null),
             failures: row?.failures ?? 0,
           };

@@ -60,6 +60,8 @@ export class EventLines {
       }
       case "source.failing":
         return [`${paint.yellow("warning:")} source ${text("source")} cannot look: ${text("error")}`];
+      case "source.slow":
+        return [`${paint.yellow("warning:")} source ${text("source")} takes long${tail(text("doing"))}`];
       case "source.recovered":
         return [`source ${text("source")} looks again`];
       case "worker.disconnected":

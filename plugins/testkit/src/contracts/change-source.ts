@@ -218,7 +218,16 @@ class TestCore {
       await within(
         this.#limit,
         "a poll",
-        source.poll({ state, clock: this.#clock, signal, folder: this.folder, report, note: () => {} }),
+        source.poll({
+          state,
+          clock: this.#clock,
+          signal,
+          folder: this.folder,
+          report,
+          note: () => {},
+          progress: () => {},
+          secret: async (name) => `secret of ${name}`,
+        }),
       );
     } finally {
       over = true;

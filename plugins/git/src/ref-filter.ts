@@ -1,9 +1,9 @@
 import { z } from "belfry";
 import picomatch from "picomatch";
 
-export const MAX_BRANCH_LENGTH = 255;
+export const MAX_NAME_LENGTH = 255;
 
-/** Backtracking over branch names from outside stays cheap as long as a pattern has few stars. */
+/** Backtracking over names from outside stays cheap as long as a pattern has few stars. */
 const pattern = z
   .string()
   .min(1)
@@ -13,15 +13,15 @@ const pattern = z
   .refine((text) => !/[()|]/.test(text), 'expected no "(", ")" or "|": use braces, such as "{main,release/*}"');
 
 /** Patterns such as `"main"`, `"release/*"`, `"{main,next}"`, `"**"`, and `"!wip/*"` to leave some out; or `true` for all. */
-export const branchPatterns = z.union([z.literal(true), z.array(pattern).min(1).max(100)]);
+export const refPatterns = z.union([z.literal(true), z.array(pattern).min(1).max(100)]);
 
-/** Makes the test of a branch's name. With nothing but `!` patterns every other branch matches. */
-export function branchFilter(patterns: z.output<typeof branchPatterns>): (branch: string) => boolean {
+/** Makes the test of a branch's or tag's name. With nothing but `!` patterns every other one matches. */
+export function refFilter(patterns: z.output<typeof refPatterns>): (name: string) => boolean {
   if (patterns === true) return () => true;
   const compile = (text: string) =>
     picomatch(text, { dot: true, nonegate: true, noextglob: true, regex: false, posix: false, windows: false });
   const wanted = patterns.filter((text) => !text.startsWith("!")).map(compile);
   const unwanted = patterns.filter((text) => text.startsWith("!")).map((text) => compile(text.slice(1)));
-  return (branch) =>
-    (wanted.length === 0 || wanted.some((matches) => matches(branch))) && !unwanted.some((matches) => matches(branch));
+  return (name) =>
+    (wanted.length === 0 || wanted.some((matches) => matches(name))) && !unwanted.some((matches) => matches(name));
 }
