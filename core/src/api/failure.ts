@@ -4,5 +4,7 @@ import { z } from "zod";
 export const failureShape = z.object({ message: z.string(), code: z.string().nullable() }).nullable();
 
 export function readFailure(text: string | null): { message: string; code: string | null } | null {
-  return text === null ? null : JSON.parse(text);
+  if (text === null) return null;
+  const { message, code } = JSON.parse(text) as { message: string; code: string | null };
+  return { message, code };
 }
