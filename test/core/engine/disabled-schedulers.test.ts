@@ -1,6 +1,7 @@
 import { anyBranch, force } from "@belfry/schedulers";
 import { fakeWorker, rejects, scheduler, step, type TestMaster, testClock, testMaster, until } from "@belfry/testkit";
 import { BelfryError, type Scheduler } from "belfry";
+import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { DATABASES } from "../databases.ts";
@@ -86,6 +87,36 @@ for (const kind of DATABASES) {
     assert.equal(
       (await types(kit)).map(([type]) => type),
       ["scheduler.disabled", "scheduler.enabled", "scheduler.disabled", "scheduler.enabled"],
+    );
+  });
+
+  test(`${kind.name}: in any order of changes, switches and looks, exactly what came while it was enabled is built`, async () => {
+    await using database = await kind.open();
+    await using kit = await testMaster({
+      config: { database: database.entry, workers, builders, schedulers: [anyBranch({ name: "s", builders: ["b"] })] },
+    });
+    const moves = fc.array(fc.constantFrom("change", "change", "disable", "enable", "look"), { maxLength: 25 });
+    const wanted: number[] = [];
+    let enabled = true;
+    let keys = 0;
+    const change = async () => {
+      const id = await kit.addChange({ key: `k${keys++}` });
+      if (enabled) wanted.push(id);
+    };
+    await fc.assert(
+      fc.asyncProperty(moves, async (all) => {
+        for (const move of [...all, "enable", "change"]) {
+          if (move === "change") await change();
+          else if (move === "look") await new Promise((resolve) => setTimeout(resolve, 5));
+          else {
+            await kit.call(`schedulers.${move}`, { scheduler: "s" });
+            enabled = move === "enable";
+          }
+        }
+        await until(async () => (await built(kit, "s")).at(-1) === wanted.at(-1), "the last change");
+        assert.equal(await built(kit, "s"), wanted);
+      }),
+      { numRuns: 15, endOnFailure: true },
     );
   });
 

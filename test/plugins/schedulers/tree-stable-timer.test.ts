@@ -38,27 +38,37 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 
 /** What Buildbot's documentation says, in the plainest form: a list a branch. */
 class Model {
-  readonly branches = new Map<string, { ids: number[]; newest: Change; until: number | null }>();
+  readonly branches = new Map<string, { ids: number[]; newest: Map<string, Change>; until: number | null }>();
+  /** The newest change of each codebase on its own branch; that is none here. */
+  readonly seen = new Map<string, Change>();
   readonly onlyImportant: boolean;
+  readonly together: boolean;
 
-  constructor(onlyImportant: boolean) {
+  /** With `together`, the repositories are codebases, and a branch is one in both. */
+  constructor(onlyImportant: boolean, together: boolean) {
     this.onlyImportant = onlyImportant;
+    this.together = together;
   }
 
-  pass(changes: readonly Change[], now: number): { ids: number[]; revision: string | null }[] {
+  pass(changes: readonly Change[], now: number): { ids: number[]; revisions: (string | null)[] }[] {
     for (const change of changes) {
+      if (change.branch === null) this.seen.set(change.repository, change);
       const important = isImportant(change);
       if (!important && this.onlyImportant) continue;
-      const key = `${change.branch} ${change.repository}`;
-      const branch = this.branches.get(key) ?? { ids: [], newest: change, until: null };
+      const key = this.together ? String(change.branch) : `${change.branch} ${change.repository}`;
+      const fresh = { ids: [] as number[], newest: new Map<string, Change>(), until: null as number | null };
+      const branch = this.branches.get(key) ?? fresh;
       branch.ids.push(change.id);
-      branch.newest = change;
+      branch.newest.set(change.repository, change);
       if (important) branch.until = now + TIMER;
       this.branches.set(key, branch);
     }
     const fired = [...this.branches].filter(([, { until }]) => until !== null && until <= now);
     for (const [key] of fired) this.branches.delete(key);
-    return fired.map(([, { ids, newest }]) => ({ ids, revision: newest.revision }));
+    return fired.map(([, { ids, newest }]) => {
+      const all = REPOSITORIES.map((name) => (newest.get(name) ?? this.seen.get(name))?.revision ?? null);
+      return { ids, revisions: this.together ? all : [...newest.values()].map(({ revision }) => revision) };
+    });
   }
 
   get wakeAt(): number | undefined {
@@ -72,59 +82,72 @@ const byFirst = (a: { ids: number[] }, b: { ids: number[] }) => (a.ids[0] ?? 0) 
 
 test("builds what the model builds, when the model does; each change once, and no branch before it was quiet", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(move, { maxLength: 60 }), fc.boolean(), async (moves, onlyImportant) => {
-      const options = { builders: ["unit"], treeStableTimer: TIMER, paths: "src/**", onlyImportant };
-      const core = new DrivenScheduler(() => createPart(anyBranch, options, { name: "each" }));
-      const model = new Model(onlyImportant);
-      let waiting: Change[] = [];
-      const builtAt = new Map<number, number>();
+    fc.asyncProperty(
+      fc.array(move, { maxLength: 60 }),
+      fc.boolean(),
+      fc.boolean(),
+      async (moves, onlyImportant, together) => {
+        const codebases = Object.fromEntries(REPOSITORIES.map((name) => [name, { repository: name }]));
+        const options = {
+          builders: ["unit"],
+          treeStableTimer: TIMER,
+          paths: "src/**",
+          onlyImportant,
+          ...(together ? { codebases } : {}),
+        };
+        const core = new DrivenScheduler(() => createPart(anyBranch, options, { name: "each" }));
+        const model = new Model(onlyImportant, together);
+        let waiting: Change[] = [];
+        const builtAt = new Map<number, number>();
 
-      const pass = async (crash: boolean) => {
-        const news = waiting;
-        waiting = [];
-        if (crash)
-          assert.equal(await core.ask(news), await core.ask(news), "asked again after a crash, it decides otherwise");
-        const wanted = model.pass(news, core.now);
-        const buildsets = await core.pass(...news);
-        const got = buildsets.map(({ changes = [], sourceStamps }) => ({
-          ids: changes,
-          revision: sourceStamps[0]?.revision ?? null,
-        }));
-        assert.equal(got.sort(byFirst), wanted.sort(byFirst));
-        assert.is(core.wakeAt, model.wakeAt);
-        for (const { changes = [] } of buildsets) {
-          for (const id of changes) {
-            assert.not.ok(builtAt.has(id), `change ${id} is built twice`);
-            builtAt.set(id, core.now);
-            const change = core.known[id - 1];
-            if (change !== undefined && isImportant(change))
-              assert.ok(core.now - change.added >= TIMER, `change ${id} is built too early`);
+        const pass = async (crash: boolean) => {
+          const news = waiting;
+          waiting = [];
+          if (crash)
+            assert.equal(await core.ask(news), await core.ask(news), "asked again after a crash, it decides otherwise");
+          const wanted = model.pass(news, core.now);
+          const buildsets = await core.pass(...news);
+          const got = buildsets.map(({ changes = [], sourceStamps }) => ({
+            ids: changes,
+            revisions: sourceStamps.map(({ revision }) => revision),
+          }));
+          assert.equal(got.sort(byFirst), wanted.sort(byFirst));
+          assert.is(core.wakeAt, model.wakeAt);
+          for (const { changes = [] } of buildsets) {
+            for (const id of changes) {
+              assert.not.ok(builtAt.has(id), `change ${id} is built twice`);
+              builtAt.set(id, core.now);
+              const change = core.known[id - 1];
+              if (change !== undefined && isImportant(change))
+                assert.ok(core.now - change.added >= TIMER, `change ${id} is built too early`);
+            }
+          }
+        };
+
+        for (const step of moves) {
+          if (step.do === "wait") core.now += step.millis;
+          else if (step.do === "pass") await pass(step.crash);
+          else {
+            const { branch, repository, important } = step;
+            waiting.push(
+              core.change({
+                branch: BRANCHES[branch] ?? null,
+                repository: REPOSITORIES[repository] ?? "",
+                codebase: together ? (REPOSITORIES[repository] ?? "") : "",
+                files: [important ? "src/x" : "docs/x"],
+              }),
+            );
           }
         }
-      };
-
-      for (const step of moves) {
-        if (step.do === "wait") core.now += step.millis;
-        else if (step.do === "pass") await pass(step.crash);
-        else {
-          const { branch, repository, important } = step;
-          waiting.push(
-            core.change({
-              branch: BRANCHES[branch] ?? null,
-              repository: REPOSITORIES[repository] ?? "",
-              files: [important ? "src/x" : "docs/x"],
-            }),
-          );
+        await pass(false);
+        core.now += TIMER;
+        await pass(false);
+        for (const change of core.known) {
+          if (isImportant(change)) assert.ok(builtAt.has(change.id), `change ${change.id} is lost`);
+          else if (onlyImportant) assert.not.ok(builtAt.has(change.id));
         }
-      }
-      await pass(false);
-      core.now += TIMER;
-      await pass(false);
-      for (const change of core.known) {
-        if (isImportant(change)) assert.ok(builtAt.has(change.id), `change ${change.id} is lost`);
-        else if (onlyImportant) assert.not.ok(builtAt.has(change.id));
-      }
-    }),
+      },
+    ),
     { numRuns: 500 },
   );
 });

@@ -199,7 +199,9 @@ export function schedulerMethods(deps: ApiDeps) {
         if (error) reasons.push({ reason: "scheduler-failing", error: error.message, failures: row?.failures ?? 0 });
         // A state that cannot be read is told as the failure that it leads to.
         if (row && !error && part.waits) reasons.push(...part.waits(new PluginRecords(plugin).read(row), clock.now()));
-        return { scheduler: name, reasons: reasons as { reason: string; [key: string]: Json }[] };
+        const told = reasons as { reason: string; [key: string]: Json }[];
+        // Branches and other schedulers may belong to what this caller does not see.
+        return { scheduler: name, reasons: caller.visible === null ? told : told.map(withoutDetails) };
       },
     }),
     defineMethod({
@@ -224,6 +226,10 @@ export function schedulerMethods(deps: ApiDeps) {
       call: ({ scheduler, reason = "" }, { caller }) => switchTo(false, scheduler, reason, caller),
     }),
   ];
+}
+
+function withoutDetails({ reason, until, at }: { reason: string; [key: string]: Json }) {
+  return { reason, ...(until === undefined ? {} : { until }), ...(at === undefined ? {} : { at }) };
 }
 
 /** Parameters that were left out are not there at all, so that a scheduler's defaults count. */
