@@ -3,11 +3,13 @@ import type {
   builderShape,
   buildShape,
   buildsetShape,
+  changeShape,
   lineShape,
   logShape,
   requestShape,
   stepShape,
 } from "../api/shapes.ts";
+import type { SOURCE_HEALTH } from "../engine/source-health.ts";
 import type { BelfryEvent } from "../interfaces/status-listener.ts";
 import type { Result } from "../interfaces/values.ts";
 
@@ -16,6 +18,7 @@ export type BuildAnswer = z.output<typeof buildShape>;
 export type BuildDetails = BuildAnswer & { reason: string; usualMillis: number | null };
 export type BuilderAnswer = z.output<typeof builderShape>;
 export type BuildsetAnswer = z.output<typeof buildsetShape>;
+export type ChangeAnswer = z.output<typeof changeShape>;
 export type RequestAnswer = z.output<typeof requestShape>;
 export type StepAnswer = z.output<typeof stepShape>;
 export type LogAnswer = z.output<typeof logShape>;
@@ -38,6 +41,30 @@ export interface LogPage {
   lines: number;
   finished: boolean;
   truncated: boolean;
+}
+
+export interface WorkerAnswer {
+  name: string;
+  connected: boolean;
+  slots: number;
+  info: Record<string, string>;
+  seenAt: number;
+  builds: number[];
+  builders: string[];
+}
+
+export interface SourceAnswer {
+  name: string;
+  kind: string;
+  polledAt: number | null;
+  nextPollAt: number | null;
+  lastSuccessAt: number | null;
+  pollingSince: number | null;
+  doing: string | null;
+  health: (typeof SOURCE_HEALTH)[number];
+  healthText: string | null;
+  error: { message: string; code: string | null } | null;
+  failures: number;
 }
 
 export interface PluginAnswer {

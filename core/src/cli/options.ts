@@ -32,3 +32,14 @@ export function readResult(text: string): Result {
   if (found) return found;
   throw faults.usage(`--result has to be one of ${RESULTS.join(", ")}.`);
 }
+
+/** Reads properties that were given as `NAME=VALUE`. */
+export function readProperties(given: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const place = text.indexOf("=");
+      if (place < 1) throw faults.usage(`--property has to be NAME=VALUE; "${text.slice(0, 100)}" is not.`);
+      return [text.slice(0, place), text.slice(place + 1)];
+    }),
+  );
+}

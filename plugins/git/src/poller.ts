@@ -1,15 +1,17 @@
 import { mkdir } from "node:fs/promises";
-import { type ChangeSource, defineChangeSource, duration, type NewChange, type SourceContext, z } from "belfry";
+import { type ChangeSource, defineChangeSource, type NewChange, type SourceContext } from "belfry";
 import { BranchCache } from "./branch-cache.ts";
 import { ChangeBatch } from "./change-batch.ts";
+import { changeOf } from "./commit-change.ts";
 import type { Commit } from "./commit-log.ts";
 import { faults } from "./errors.ts";
-import { allowedProtocols, protocolOption } from "./git-settings.ts";
-import { Login, loginOptions } from "./login.ts";
+import { allowedProtocols } from "./git-settings.ts";
+import { Login } from "./login.ts";
 import { MasterGit, mayBeBrokenCache, RefVanished } from "./master-git.ts";
 import { PollerMemory } from "./poller-memory.ts";
+import { type PollerOptions, pollerOptions } from "./poller-options.ts";
 import { renderSecrets } from "./poller-secrets.ts";
-import { MAX_NAME_LENGTH, refFilter, refPatterns } from "./ref-filter.ts";
+import { MAX_NAME_LENGTH, refFilter } from "./ref-filter.ts";
 import { parseAddress, type RepositoryAddress } from "./repository-address.ts";
 
 const MAX_BRANCHES = 10_000;
@@ -17,53 +19,10 @@ const ATTEMPTS = 3;
 const HEADS = "refs/heads/";
 const TAGS = "refs/tags/";
 
-const options = z.strictObject({
-  repository: z.string().describe("path or URL; a relative path starts at the configuration's folder"),
-  branches: refPatterns
-    .optional()
-    .describe("patterns of the branches to watch, or true for all; default: main, master"),
-  tags: z
-    .union([z.literal(false), refPatterns])
-    .optional()
-    .describe("patterns of the tags to watch, or true for all"),
-  onlyTags: z.boolean().default(false).describe("watch no branches"),
-  buildPushesWithoutCommits: z
-    .boolean()
-    .default(false)
-    .describe("a push that brings no commit that is new to the branch is a change, too"),
-  pollInterval: duration.refine((ms) => ms >= 100, "expected at least 100ms").prefault("60s"),
-  pollTimeout: duration.refine((ms) => ms > 0, "expected more than 0").prefault("10m"),
-  project: z.string().max(200).optional(),
-  codebase: z.string().max(200).optional(),
-  category: z.string().max(200).nullable().optional(),
-  changeLimit: z
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(1_000)
-    .describe("most changes of one branch in one poll; the newest are taken"),
-  fileLimit: z.int().min(0).max(1_000_000).default(10_000).describe("most files of one change"),
-  ...loginOptions,
-  protocols: protocolOption,
-  trusted: z.boolean().default(false).describe("read a local repository although its files belong to another user"),
-});
-
-const optionsChecked = options
-  .refine(({ onlyTags, branches }) => !onlyTags || branches === undefined, {
-    path: ["branches"],
-    error: "expected none, since `onlyTags` says that no branches are watched",
-  })
-  .refine(({ onlyTags, tags }) => !onlyTags || tags !== false, {
-    path: ["tags"],
-    error: "expected patterns or true, since `onlyTags` leaves nothing else to watch",
-  });
-
-type PollerOptions = z.output<typeof options>;
-
 /** Watches branches of a git repository; see the README for every option. */
 export const gitPoller = defineChangeSource({
   kind: "poller",
-  options: optionsChecked,
+  options: pollerOptions,
   create: (given, ctx) => new GitPoller(given, parseAddress(given.repository, ctx.folder)),
 });
 
@@ -330,33 +289,14 @@ class GitPoller implements ChangeSource {
     if (count > changeLimit) ctx.note(`branch ${branch} has ${count} new commits: the newest ${changeLimit} are taken`);
   }
 
+  #change(ctx: SourceContext, branch: string, commit: Commit, key: string): NewChange {
+    return changeOf(ctx, this.#options, { branch, commit, key, repository: this.#address.url });
+  }
+
   /** Where every push counts, one that goes back to a commit that was told before has a key of its own. */
   #pushKey(memory: PollerMemory, branch: string, sha: string): string {
     const key = `${branch}:${sha}`;
     return this.#options.buildPushesWithoutCommits ? `${key}#${++memory.pushes}` : key;
-  }
-
-  #change(ctx: SourceContext, branch: string, commit: Commit, key: string): NewChange {
-    const { project, codebase, category } = this.#options;
-    if (commit.fileCount > commit.files.length) {
-      ctx.note(
-        `commit ${short(commit.sha)} touches ${commit.fileCount} files: ${commit.files.length} of them are kept`,
-      );
-    }
-    if (commit.messageCut) ctx.note(`the message of commit ${short(commit.sha)} is cut`);
-    return {
-      key,
-      author: commit.author,
-      comments: commit.message,
-      files: commit.files,
-      revision: commit.sha,
-      branch,
-      repository: this.#address.url,
-      ...(commit.when === undefined ? {} : { when: commit.when }),
-      ...(project === undefined ? {} : { project }),
-      ...(codebase === undefined ? {} : { codebase }),
-      ...(category === undefined ? {} : { category }),
-    };
   }
 }
 

@@ -1,6 +1,7 @@
-import type { BuilderAnswer, ListAnswer } from "../answers.ts";
+import type { BuilderAnswer } from "../answers.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { EXIT } from "../exit-code.ts";
+import { listed } from "../pages.ts";
 import { oneLine } from "../plain-text.ts";
 import { table } from "../table.ts";
 
@@ -10,17 +11,8 @@ const builders: CliCommand = {
   summary: "list the builders of the running configuration",
   define: () => undefined,
   async run(session) {
-    const items: BuilderAnswer[] = [];
-    let cursor: string | null | undefined;
-    while (cursor !== null) {
-      const page: ListAnswer<BuilderAnswer> = await session.call("builders.list", {
-        configured: true,
-        limit: 500,
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      items.push(...page.items);
-      cursor = page.next;
-    }
+    const filter = { configured: true };
+    const { items } = await listed<BuilderAnswer>(session, "builders.list", filter, Number.POSITIVE_INFINITY);
     const rows = items.map(({ name, workers, tags, paused, description }) => [
       oneLine(name, 60),
       oneLine(workers.join(", "), 40),

@@ -1,14 +1,13 @@
 import type { Result } from "../../interfaces/values.ts";
-import type { BuildAnswer, ListAnswer } from "../answers.ts";
+import type { BuildAnswer } from "../answers.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { EXIT } from "../exit-code.ts";
 import { readResult, wholeNumber } from "../options.ts";
+import { listed } from "../pages.ts";
 import type { Paint } from "../paint.ts";
 import { oneLine } from "../plain-text.ts";
 import { table } from "../table.ts";
 import { clockText, dayText, timeText } from "../time-text.ts";
-
-const PAGE = 500;
 
 /** `belfry builds`: the newest builds as a table. */
 const builds: CliCommand = {
@@ -29,18 +28,8 @@ const builds: CliCommand = {
       ...(branch === undefined ? {} : { branch }),
       ...(result === undefined ? {} : { result }),
     };
-    const items: BuildAnswer[] = [];
-    let cursor: string | null | undefined;
-    while (items.length < limit && cursor !== null) {
-      const page: ListAnswer<BuildAnswer> = await session.call("builds.list", {
-        ...filter,
-        limit: Math.min(PAGE, limit - items.length),
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      items.push(...page.items);
-      cursor = page.next;
-    }
-    session.print({ items: items.map((item) => ({ ...item })), next: cursor ?? null }, () =>
+    const { items, next } = await listed<BuildAnswer>(session, "builds.list", filter, limit);
+    session.print({ items: items.map((item) => ({ ...item })), next }, () =>
       items.length === 0
         ? ["There are no such builds."]
         : table(

@@ -1,4 +1,3 @@
-import { faults } from "../../errors/catalogue.ts";
 import type { BelfryEvent } from "../../interfaces/status-listener.ts";
 import type { Result } from "../../interfaces/values.ts";
 import type { CliCommand } from "../cli-command.ts";
@@ -6,7 +5,7 @@ import { EXIT } from "../exit-code.ts";
 import { askFacts } from "../live/build-facts.ts";
 import { EventLines } from "../live/event-lines.ts";
 import { type Ask, follow, newest } from "../live/follow.ts";
-import { collect } from "../options.ts";
+import { collect, readProperties } from "../options.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Session } from "../session.ts";
 
@@ -65,16 +64,6 @@ const force: CliCommand = {
 };
 
 export default force;
-
-function readProperties(given: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const place = text.indexOf("=");
-      if (place < 1) throw faults.usage(`--property has to be NAME=VALUE; "${text.slice(0, 100)}" is not.`);
-      return [text.slice(0, place), text.slice(place + 1)];
-    }),
-  );
-}
 
 /** Shows the builds of a buildset until it has ended; `undefined` when the user does not wait for it. */
 async function waitFor(session: Session, forced: Forced, since: string): Promise<Result | undefined> {
