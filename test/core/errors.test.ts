@@ -54,6 +54,8 @@ const SAMPLES: Samples = {
   buildEnded: [7],
   cursorInvalid: [],
   positionAhead: ["7"],
+  lockInvalid: ['the step "one"', "There is no lock named two"],
+  lockDeadlock: [["one"]],
   stepGone: [],
   stepStuck: ["one"],
   propertyMissing: ["one"],

@@ -110,6 +110,7 @@ export class Runner {
       logCap: generation.logCap,
       lease,
       worker: worker.part,
+      locks: generation.locks,
       secret: this.#deps.secret,
       onError: this.#deps.onError,
     });

@@ -5,6 +5,7 @@ export * from "./clock.ts";
 export * from "./command.ts";
 export * from "./database.ts";
 export * from "./doorbell.ts";
+export * from "./lock.ts";
 export * from "./log-store.ts";
 export * from "./plugin.ts";
 export * from "./plugin-store.ts";

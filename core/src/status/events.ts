@@ -34,6 +34,9 @@ export const EVENT_TYPES = {
   "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),
   "step.started": z.strictObject({ ...build, step: z.int(), name }),
   "step.finished": z.strictObject({ ...build, step: z.int(), name, result, summary: z.string() }),
+  /** It stands in line for locks; told once, and only if it has to wait. `step.resumed` follows when it has them. */
+  "step.waiting": z.strictObject({ ...build, step: z.int(), name, locks: z.array(name) }),
+  "step.resumed": z.strictObject({ ...build, step: z.int(), name, locks: z.array(name) }),
   "log.added": z.strictObject({ ...build, step: z.int(), log: z.int(), name }),
   /** Lines and bytes that can be read by now; at most about once a second for each log, and not for logs of a moment. */
   "log.grew": z.strictObject({ ...build, step: z.int(), log: z.int(), name, lines: z.int(), bytes: z.int() }),

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Json, Result } from "../interfaces/values.ts";
 import { finishRequest } from "./buildsets.ts";
+import { releaseBuild, releaseStep } from "./locks.ts";
 import type { Store } from "./store.ts";
 import type { Row } from "./tables.ts";
 import { storable } from "./text.ts";
@@ -111,6 +112,7 @@ export async function startStep(
       result: null,
       summary: "",
       error: null,
+      locks: 0,
     })
     .execute();
   tx.event(
@@ -126,7 +128,7 @@ export async function finishStep(
   step: { step: number; name: string; result: Result; summary: string; error: Json },
 ): Promise<void> {
   const summary = storable(step.summary);
-  await tx.db
+  const row = await tx.db
     .updateTable("steps")
     .set({
       finished_at: tx.now,
@@ -136,7 +138,9 @@ export async function finishStep(
     })
     .where("build_id", "=", build.id)
     .where("step", "=", step.step)
-    .execute();
+    .returning("locks")
+    .executeTakeFirst();
+  if (row?.locks === 1) await releaseStep(tx, build.id, step.step);
   tx.event(
     "step.finished",
     {
@@ -171,6 +175,7 @@ export async function finishBuild(
     .returning(["worker", "stop_reason"])
     .executeTakeFirst();
   if (!row) return false;
+  await releaseBuild(tx, build.id);
   tx.event(
     "build.finished",
     {

@@ -214,7 +214,31 @@ export const Step = defineEntity({
     result: p.text().nullable(),
     summary: p.text(),
     error: json().nullable(),
+    /** 1 once it asked for locks. */
+    locks: p.integer().default(0),
   },
+});
+
+/** What builds and steps hold, and what they and requests wait for. The counter "locks" gives the places, and keeps who decides apart. */
+export const LockRow = defineEntity({
+  name: "LockRow",
+  tableName: "locks",
+  properties: {
+    id: id(),
+    lock: p.string().length(200),
+    worker: p.string().length(255),
+    mode: p.string().length(20),
+    count: p.integer(),
+    held: p.integer(),
+    urgency: p.integer(),
+    place: p.bigint("number"),
+    request_id: p.integer(),
+    build_id: p.integer(),
+    step: p.integer(),
+    asked_at: millis(),
+    held_at: millis().nullable(),
+  },
+  indexes: [{ properties: ["build_id"] }, { properties: ["request_id"] }],
 });
 
 export const StepCall = defineEntity({
@@ -423,6 +447,7 @@ export const ENTITIES = [
   BuildRequest,
   Build,
   Step,
+  LockRow,
   StepCall,
   Log,
   BuildProperty,
