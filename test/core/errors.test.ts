@@ -51,6 +51,7 @@ const SAMPLES: Samples = {
   stateUnreadable: ["one", 2, 1],
   schedulerCannotForce: ["one"],
   requestEnded: [7],
+  requestNotWaiting: [7],
   buildEnded: [7],
   cursorInvalid: [],
   positionAhead: ["7"],

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Caller, VisibilitySubject } from "../interfaces/api-method.ts";
+import type { DistributionRules } from "../interfaces/distribution.ts";
 import type { LockDefinition, LockUse } from "../interfaces/lock.ts";
 import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Renders } from "../interfaces/properties.ts";
@@ -8,7 +9,7 @@ import { duration, isEntry, isPlugin, lockUse, partName, renders } from "../plug
 
 type EntryOf<P extends Point> = Entry<P> | PlainEntry;
 
-export interface BuilderConfig {
+export interface BuilderConfig extends DistributionRules {
   /** Unique; what everybody calls it. */
   name: string;
   /** Names of the workers that may build it. */
@@ -25,6 +26,8 @@ export interface BuilderConfig {
   maxTime?: Duration;
   /** Taken before a build is given to a worker, given back when it has ended. */
   locks?: LockUse;
+  /** Requests that have waited so long end as `cancelled`. Counted from when they were made; what is being built goes on. */
+  maxWait?: Duration;
 }
 
 /** What a `belfry.config.ts` exports. */
@@ -85,6 +88,10 @@ const entry = z
     ctx.addIssue({ code: "custom", path: ["options"], message: "expected an object of options" });
   });
 
+const fn = <T>() =>
+  z
+    .custom<Extract<T, (...args: never[]) => unknown>>((value) => typeof value === "function", "expected a function")
+    .optional();
 const maxCount = z.int().min(1).max(1_000_000);
 const lockDefinition = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("master"), name: partName, maxCount }),
@@ -125,6 +132,12 @@ export const configSchema = z.strictObject({
         description: z.string().max(2_000).optional(),
         maxTime: duration.optional(),
         locks: lockUse.optional(),
+        maxWait: duration.optional(),
+        nextBuild: fn<DistributionRules["nextBuild"]>(),
+        nextWorker: fn<DistributionRules["nextWorker"]>(),
+        canStart: fn<DistributionRules["canStart"]>(),
+        collapse: z.union([z.boolean(), fn<DistributionRules["collapse"]>()]).optional(),
+        priority: z.union([z.int().min(-1_000_000).max(1_000_000), fn<DistributionRules["priority"]>()]).optional(),
       }),
     )
     .optional(),

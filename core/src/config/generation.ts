@@ -1,12 +1,13 @@
 import { faults } from "../errors/catalogue.ts";
 import type { BuildStep } from "../interfaces/build-step.ts";
+import type { DistributionRules } from "../interfaces/distribution.ts";
 import type { LockDefinition, LockUse } from "../interfaces/lock.ts";
 import type { CreateContext, Parts, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Scheduler } from "../interfaces/scheduler.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
-import type { CheckedConfig } from "./config.ts";
 import { checkLocks } from "./check-locks.ts";
+import type { CheckedConfig } from "./config.ts";
 import { type Draft, readShape } from "./draft.ts";
 import { attempt, type Fault, type Report } from "./faults.ts";
 import { type Flags, loadPlugins, type MadePart, makeParts, nameOf } from "./parts.ts";
@@ -38,6 +39,8 @@ export interface ConfiguredBuilder {
   description: string;
   maxTime: number | undefined;
   locks: LockUse | undefined;
+  maxWait: number | undefined;
+  rules: DistributionRules;
 }
 
 /** A configuration that was checked as a whole, with an instance of every part. */
@@ -130,6 +133,17 @@ function unique(key: string, names: readonly (string | undefined)[], report: Rep
   }
 }
 
+function rulesOf(builder: NonNullable<CheckedConfig["builders"]>[number]): DistributionRules {
+  const { nextBuild, nextWorker, canStart, collapse, priority } = builder;
+  return {
+    ...(nextBuild && { nextBuild }),
+    ...(nextWorker && { nextWorker }),
+    ...(canStart && { canStart }),
+    ...(collapse !== undefined && { collapse }),
+    ...(priority !== undefined && { priority }),
+  };
+}
+
 /** Puts together what was checked. */
 function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): Generation {
   const single = <P extends Point>(path: string): Part<P> => {
@@ -158,6 +172,8 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
       description: builder.description ?? "",
       maxTime: builder.maxTime,
       locks: builder.locks,
+      maxWait: builder.maxWait,
+      rules: rulesOf(builder),
     });
   }
   return {

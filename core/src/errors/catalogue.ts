@@ -231,6 +231,12 @@ export const faults = {
       why: "It has ended already.",
       fix: "Nothing to do.",
     }),
+  requestNotWaiting: (id: number) =>
+    new BelfryError("BELFRY_REQUEST_NOT_WAITING", {
+      what: `Request ${id} does not wait any more.`,
+      why: "It is being built or has ended.",
+      fix: "Nothing; `belfry why` shows those that wait.",
+    }),
   buildEnded: (id: number) =>
     new BelfryError("BELFRY_BUILD_ENDED", {
       what: `Build ${id} cannot be stopped.`,

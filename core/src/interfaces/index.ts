@@ -4,6 +4,7 @@ export * from "./change-source.ts";
 export * from "./clock.ts";
 export * from "./command.ts";
 export * from "./database.ts";
+export * from "./distribution.ts";
 export * from "./doorbell.ts";
 export * from "./lock.ts";
 export * from "./log-store.ts";

@@ -28,7 +28,12 @@ export const EVENT_TYPES = {
   "buildset.finished": z.strictObject({ buildset: id, scheduler: name.nullable(), result }),
   "request.added": z.strictObject({ request: id, buildset: id, builder: name }),
   "request.retried": z.strictObject({ request: id, buildset: id, builder: name }),
+  "request.prioritized": z.strictObject({ request: id, buildset: id, builder: name, priority: z.int() }),
+  /** It is built with another one, `into`; `request.finished` with the result `skipped` stands before. */
+  "request.collapsed": z.strictObject({ request: id, buildset: id, builder: name, into: id }),
   "request.finished": z.strictObject({ request: id, buildset: id, builder: name, result }),
+  "builder.paused": z.strictObject({ builder: name, reason: z.string(), by: z.string() }),
+  "builder.resumed": z.strictObject({ builder: name, by: z.string() }),
   "build.assigned": z.strictObject({ ...build, request: id, worker: name }),
   "build.started": z.strictObject({ ...build, worker: name }),
   "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),

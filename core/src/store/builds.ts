@@ -26,7 +26,7 @@ export interface Assignment {
 export async function assignBuild(tx: Tx, a: Assignment): Promise<number | undefined> {
   const claimed = await tx.db
     .updateTable("build_requests")
-    .set({ state: "claimed", claimed_at: tx.now })
+    .set({ state: "claimed", claimed_at: tx.now, held: null })
     .where("id", "=", a.requestId)
     .where("state", "=", "pending")
     .returning("id")

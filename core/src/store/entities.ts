@@ -135,6 +135,13 @@ export const BuilderRow = defineEntity({
     description: p.text(),
     configured: p.integer(),
     paused: p.integer(),
+    paused_reason: p.text().nullable(),
+    paused_by: p.text().nullable(),
+    paused_at: millis().nullable(),
+    /** What one of its functions did wrong, as long as it does. */
+    trouble: json().nullable(),
+    /** Milliseconds that its requests wait at most. */
+    max_wait: millis().nullable(),
     next_number: p.integer(),
   },
 });
@@ -156,9 +163,19 @@ export const BuildRequest = defineEntity({
     complete_at: millis().nullable(),
     result: p.text().nullable(),
     retries: p.integer(),
+    expires_at: millis().nullable(),
+    /** The request that it is built with. */
+    collapsed_into: p.integer().nullable(),
+    /** What a function of its builder says against it. */
+    held: json().nullable(),
+    /** 1 once its builder's own priority counts. */
+    weighed: p.integer().default(0),
   },
   indexes: [
-    { properties: ["state", "urgency", "id"] },
+    { name: "build_requests_place_index", properties: ["state", "urgency", "id", "builder_id", "not_before"] },
+    { properties: ["state", "not_before"] },
+    { properties: ["state", "expires_at"] },
+    { properties: ["collapsed_into"] },
     { properties: ["buildset_id"] },
     { properties: ["builder_id", "id"] },
   ],

@@ -113,7 +113,8 @@ export type StepLocks = { state: "held" } | { state: "waiting" | "deadlock"; blo
  */
 export async function claimForStep(tx: Tx, claim: StepClaim, limits: LockLimits): Promise<StepLocks> {
   const { build, step, needs } = claim;
-  const isNeeded = (entry: LockNeed) => needs.some(({ lock, worker }) => lock === entry.lock && worker === entry.worker);
+  const isNeeded = (entry: LockNeed) =>
+    needs.some(({ lock, worker }) => lock === entry.lock && worker === entry.worker);
   const fresh = await decideOnLocks(tx);
   const book = await readLocks(tx.db, limits);
   const own = book.remove((entry) => entry.build === build.id && entry.step === step);
@@ -151,4 +152,28 @@ export async function claimForStep(tx: Tx, claim: StepClaim, limits: LockLimits)
 /** So that the transaction that ends the step knows that there is something to give back. */
 async function markStep(tx: Tx, build: number, step: number): Promise<void> {
   await tx.db.updateTable("steps").set({ locks: 1 }).where("build_id", "=", build).where("step", "=", step).execute();
+}
+
+/** An entry, and whose it is. */
+export interface NamedLock extends LockEntry {
+  builder: string;
+  /** Of the build; null while only the request waits. */
+  number: number | null;
+}
+
+/** Everybody who holds or waits, in the order of the line. */
+export async function namedLocks(db: Db): Promise<NamedLock[]> {
+  const rows = await db
+    .selectFrom("locks as l")
+    .innerJoin("build_requests as r", "r.id", "l.request_id")
+    .innerJoin("builders as n", "n.id", "r.builder_id")
+    .leftJoin("builds as b", "b.id", "l.build_id")
+    .selectAll("l")
+    .select(["n.name", "b.number"])
+    .orderBy("l.held", "desc")
+    .orderBy("l.urgency")
+    .orderBy("l.place")
+    .orderBy("l.id")
+    .execute();
+  return rows.map((row) => ({ ...toEntry(row), builder: row.name, number: row.number }));
 }
