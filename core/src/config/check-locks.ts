@@ -11,7 +11,7 @@ interface Plain {
 /** Checks the locks, and how builders, steps and workers use them as far as that is not computed. */
 export function checkLocks(draft: Draft, report: Report): void {
   const locks = draft.locks ?? [];
-  const byName = new Map(locks.flatMap((lock) => (lock?.name === undefined ? [] : [[lock.name, lock] as const])));
+  const find = (name: string) => locks.find((lock) => lock?.name === name);
   // One that is not right, and was reported, may be the one that is missed.
   const complete = locks.every((lock) => lock?.name !== undefined);
   const workers = (draft.workers ?? []).map((entry) => entry?.options?.["name"]);
@@ -25,7 +25,7 @@ export function checkLocks(draft: Draft, report: Report): void {
   const check = (use: unknown, path: string): Plain[] => {
     const plain = plainOf(use, path);
     for (const { lock: name, mode, count, at } of plain) {
-      const lock = byName.get(name);
+      const lock = find(name);
       if (!lock) {
         if (complete) report(`${at}.lock`, `there is no lock named "${name}" in \`locks\``);
       } else if (mode === "counting" && count > mostOf(lock))

@@ -57,6 +57,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     ],
     "listeners.acknowledge": [{ listener: "one", position: "1" }],
     "listeners.cursor": [{ listener: "one" }, { listener: "other" }],
+    "locks.list": [{}, { lock: "no such lock" }],
     "logs.list": [{ build: seen.build }, { build: seen.build, step: 1 }],
     "logs.read": [
       { build: seen.build, step: 1 },
@@ -115,6 +116,9 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
         priority: -3,
       },
     ],
+    "builders.pause": [{ builder: "open", reason: "because" }, { builder: "open" }],
+    "builders.resume": [{ builder: "open" }],
+    "requests.prioritize": [{ request: running.waiting, priority: -7 }],
     "builds.rebuild": [{ build: seen.build, reason: "again" }],
     "requests.cancel": [{ request: running.waiting, reason: "no" }],
     "builds.stop": [{ build: running.build, reason: "enough" }],
@@ -214,8 +218,11 @@ for (const kind of DATABASES) {
     assert.equal(unseen.sort(), [
       "job.parked",
       "log.grew",
+      "request.collapsed",
       "request.retried",
       "source.recovered",
+      "step.resumed",
+      "step.waiting",
       "worker.disconnected",
     ]);
   });

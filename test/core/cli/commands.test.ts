@@ -12,6 +12,7 @@ const OF_A_MASTER = [
   "builders",
   "force",
   "why",
+  "locks",
   "plugins",
   "watch",
   "stop",

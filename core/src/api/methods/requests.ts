@@ -205,7 +205,7 @@ export function requestMethods(deps: ApiDeps) {
       summary: "Gives a request that waits another priority; also its place in the line for locks follows it.",
       params: z.strictObject({ request: z.int(), priority: z.int().min(-MOST_ID).max(MOST_ID) }),
       result: z.object({ request: z.int(), priority: z.int() }),
-      example: { request: 3, priority: 10 },
+      example: { request: 1, priority: 10 },
       async call({ request, priority }, { caller }) {
         const { buildset_id: buildsetId, name: builder, project } = await find(request, caller);
         const key = { id: request, buildsetId, builder, project };
