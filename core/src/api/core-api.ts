@@ -18,6 +18,7 @@ import { buildMethods } from "./methods/builds.ts";
 import { changeMethods } from "./methods/changes.ts";
 import { eventMethods } from "./methods/events.ts";
 import { listenerMethods } from "./methods/listeners.ts";
+import { lockMethods } from "./methods/locks.ts";
 import { logMethods } from "./methods/logs.ts";
 import { masterMethods } from "./methods/master.ts";
 import { partMethods } from "./methods/parts.ts";
@@ -33,6 +34,7 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
   return [
     ...builderMethods(deps),
     ...buildMethods(deps),
+    ...lockMethods(deps),
     ...logMethods(deps),
     ...requestMethods(deps),
     ...changeMethods(deps),

@@ -25,6 +25,9 @@ export const builderShape = z.object({
   configured: z.boolean().describe("false for a builder that only has history"),
   position: z.int().nullable().describe("its place in the configuration, from 0; null without one"),
   paused: z.boolean(),
+  pausedReason: z.string().nullable(),
+  pausedBy: z.string().nullable(),
+  pausedAt: millis.nullable(),
   workers: z.array(z.string()),
 });
 
@@ -81,6 +84,8 @@ export const requestShape = z.object({
   completeAt: millis.nullable(),
   result: result.nullable(),
   retries: z.int().describe("how many of its builds ended as retry"),
+  expiresAt: millis.nullable().describe("when it is cancelled if it still waits; null if it may wait for ever"),
+  collapsedInto: id.nullable().describe("the request that it is built with; its own result is skipped then"),
 });
 
 /** The step that began a buildset. */

@@ -67,6 +67,26 @@ export interface SourceAnswer {
   failures: number;
 }
 
+interface LockClaim {
+  builder: string;
+  request: number;
+  build: number | null;
+  number: number | null;
+  step: number | null;
+  mode: "counting" | "exclusive";
+  count: number;
+  since: number;
+}
+
+export interface LockAnswer {
+  name: string;
+  kind: "master" | "worker";
+  worker: string | null;
+  maxCount: number;
+  holders: LockClaim[];
+  queue: LockClaim[];
+}
+
 export interface PluginAnswer {
   name: string;
   version: string | null;

@@ -13,6 +13,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   log: () => import("./commands/log.ts"),
   why: () => import("./commands/why.ts"),
   builds: () => import("./commands/builds.ts"),
+  locks: () => import("./commands/locks.ts"),
   builders: () => import("./commands/builders.ts"),
   schedulers: () => import("./commands/schedulers.ts"),
   changes: () => import("./commands/changes.ts"),

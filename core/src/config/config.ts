@@ -1,13 +1,15 @@
 import { z } from "zod";
 import type { Caller, VisibilitySubject } from "../interfaces/api-method.ts";
+import type { DistributionRules } from "../interfaces/distribution.ts";
+import type { LockDefinition, LockUse } from "../interfaces/lock.ts";
 import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Renders } from "../interfaces/properties.ts";
 import type { Duration, Json } from "../interfaces/values.ts";
-import { duration, isEntry, isPlugin, partName, renders } from "../plugins/define.ts";
+import { duration, isEntry, isPlugin, lockUse, partName, renders } from "../plugins/define.ts";
 
 type EntryOf<P extends Point> = Entry<P> | PlainEntry;
 
-export interface BuilderConfig {
+export interface BuilderConfig extends DistributionRules {
   /** Unique; what everybody calls it. */
   name: string;
   /** Names of the workers that may build it. */
@@ -22,6 +24,10 @@ export interface BuilderConfig {
   description?: string;
   /** Ends a build that takes longer, as failure. */
   maxTime?: Duration;
+  /** Taken before a build is given to a worker, given back when it has ended. */
+  locks?: LockUse;
+  /** Requests that have waited so long end as `cancelled`. Counted from when they were made; what is being built goes on. */
+  maxWait?: Duration;
 }
 
 /** What a `belfry.config.ts` exports. */
@@ -38,6 +44,8 @@ export interface Config {
   secrets?: EntryOf<"secrets">[];
   services?: EntryOf<"service">[];
   workers?: EntryOf<"worker">[];
+  /** What `masterLock` and `workerLock` return: the locks that builders, steps and workers may name. */
+  locks?: LockDefinition[];
   sources?: EntryOf<"source">[];
   schedulers?: EntryOf<"scheduler">[];
   listeners?: EntryOf<"listener">[];
@@ -80,6 +88,21 @@ const entry = z
     ctx.addIssue({ code: "custom", path: ["options"], message: "expected an object of options" });
   });
 
+const fn = <T>() =>
+  z
+    .custom<Extract<T, (...args: never[]) => unknown>>((value) => typeof value === "function", "expected a function")
+    .optional();
+const maxCount = z.int().min(1).max(1_000_000);
+const lockDefinition = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("master"), name: partName, maxCount }),
+  z.strictObject({
+    kind: z.literal("worker"),
+    name: partName,
+    maxCount,
+    maxCountForWorker: z.record(z.string(), maxCount),
+  }),
+]);
+
 /** The shape of a configuration, before its entries are looked at. */
 export const configSchema = z.strictObject({
   title: z.string().max(200).optional(),
@@ -90,6 +113,7 @@ export const configSchema = z.strictObject({
   secrets: z.array(entry).optional(),
   services: z.array(entry).optional(),
   workers: z.array(entry).optional(),
+  locks: z.array(lockDefinition).optional(),
   sources: z.array(entry).optional(),
   schedulers: z.array(entry).optional(),
   listeners: z.array(entry).optional(),
@@ -107,6 +131,13 @@ export const configSchema = z.strictObject({
         project: z.string().max(200).optional(),
         description: z.string().max(2_000).optional(),
         maxTime: duration.optional(),
+        locks: lockUse.optional(),
+        maxWait: duration.optional(),
+        nextBuild: fn<DistributionRules["nextBuild"]>(),
+        nextWorker: fn<DistributionRules["nextWorker"]>(),
+        canStart: fn<DistributionRules["canStart"]>(),
+        collapse: z.union([z.boolean(), fn<DistributionRules["collapse"]>()]).optional(),
+        priority: z.union([z.int().min(-1_000_000).max(1_000_000), fn<DistributionRules["priority"]>()]).optional(),
       }),
     )
     .optional(),

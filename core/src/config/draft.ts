@@ -18,13 +18,22 @@ export interface Draft {
   sources?: List<AnyEntry> | undefined;
   schedulers?: List<AnyEntry> | undefined;
   listeners?: List<AnyEntry> | undefined;
+  locks?: List<DraftLock> | undefined;
   builders?: List<DraftBuilder> | undefined;
+}
+
+export interface DraftLock {
+  kind?: string | undefined;
+  name?: string | undefined;
+  maxCount?: number | undefined;
+  maxCountForWorker?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface DraftBuilder {
   name?: string | undefined;
   workers?: List<string> | undefined;
   steps?: List<AnyEntry> | undefined;
+  locks?: unknown;
 }
 
 /** Where the entries of each list stand. */

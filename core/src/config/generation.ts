@@ -1,9 +1,12 @@
 import { faults } from "../errors/catalogue.ts";
 import type { BuildStep } from "../interfaces/build-step.ts";
+import type { DistributionRules } from "../interfaces/distribution.ts";
+import type { LockDefinition, LockUse } from "../interfaces/lock.ts";
 import type { CreateContext, Parts, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Scheduler } from "../interfaces/scheduler.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
+import { checkLocks } from "./check-locks.ts";
 import type { CheckedConfig } from "./config.ts";
 import { type Draft, readShape } from "./draft.ts";
 import { attempt, type Fault, type Report } from "./faults.ts";
@@ -35,6 +38,9 @@ export interface ConfiguredBuilder {
   project: string;
   description: string;
   maxTime: number | undefined;
+  locks: LockUse | undefined;
+  maxWait: number | undefined;
+  rules: DistributionRules;
 }
 
 /** A configuration that was checked as a whole, with an instance of every part. */
@@ -56,6 +62,9 @@ export interface Generation {
   schedulers: Part<"scheduler">[];
   listeners: Part<"listener">[];
   builders: Map<string, ConfiguredBuilder>;
+  locks: Map<string, LockDefinition>;
+  /** What each build on a worker needs besides, by the worker's name. */
+  workerLocks: Map<string, LockUse>;
 }
 
 /**
@@ -73,6 +82,7 @@ export function makeGeneration(
   const refused = loadPlugins(draft, registry, report);
   const parts = makeParts(draft, registry, refused, context, report);
   checkNames(draft, parts, report);
+  checkLocks(draft, report);
   if (found.length > 0 || !checked) throw faults.configInvalid(found);
   return assemble(checked, parts);
 }
@@ -85,6 +95,11 @@ function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: 
       report,
     );
   }
+  unique(
+    "locks",
+    (draft.locks ?? []).map((lock) => lock?.name),
+    report,
+  );
   const builderNames = (draft.builders ?? []).map((builder) => builder?.name);
   unique("builders", builderNames, report);
   // An entry that is not right, and was reported, may be the one that is missed.
@@ -129,6 +144,17 @@ function unique(key: string, names: readonly (string | undefined)[], report: Rep
   }
 }
 
+function rulesOf(builder: NonNullable<CheckedConfig["builders"]>[number]): DistributionRules {
+  const { nextBuild, nextWorker, canStart, collapse, priority } = builder;
+  return {
+    ...(nextBuild && { nextBuild }),
+    ...(nextWorker && { nextWorker }),
+    ...(canStart && { canStart }),
+    ...(collapse !== undefined && { collapse }),
+    ...(priority !== undefined && { priority }),
+  };
+}
+
 /** Puts together what was checked. */
 function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): Generation {
   const single = <P extends Point>(path: string): Part<P> => {
@@ -156,6 +182,9 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
       project: builder.project ?? "",
       description: builder.description ?? "",
       maxTime: builder.maxTime,
+      locks: builder.locks,
+      maxWait: builder.maxWait,
+      rules: rulesOf(builder),
     });
   }
   return {
@@ -175,5 +204,12 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
     schedulers: list<"scheduler">("schedulers", config.schedulers),
     listeners: list<"listener">("listeners", config.listeners),
     builders,
+    locks: new Map((config.locks ?? []).map((lock) => [lock.name, lock])),
+    workerLocks: new Map(
+      (config.workers ?? []).flatMap((_, i) => {
+        const { name, flags } = parts.get(`workers[${i}]`) as MadePart;
+        return flags.locks === undefined ? [] : [[name, flags.locks]];
+      }),
+    ),
   };
 }

@@ -1,9 +1,12 @@
 import type { StepFlags } from "../interfaces/build-step.ts";
 import type { CreateContext, PartDefinition, Plugin, Point } from "../interfaces/plugin.ts";
+import type { WorkerFlags } from "../interfaces/worker.ts";
 import { definitionOf, kindOf, pluginOf, STEP_FLAG_NAMES, shortKind, stepFlags } from "../plugins/define.ts";
 import type { Registry } from "../plugins/registry.ts";
 import { type AnyEntry, type Draft, entriesOf } from "./draft.ts";
 import { attempt, type Report, reportIssues } from "./faults.ts";
+
+const WORKER_FLAG_NAMES: readonly string[] = ["name", "locks"] satisfies (keyof WorkerFlags)[];
 
 export type Flags = Omit<StepFlags, "maxTime"> & { maxTime?: number };
 
@@ -116,8 +119,8 @@ function defaultName(kind: string): string {
 
 /** Takes the options that core handles for every step, and the name of other entries, from a part's own. */
 function splitOptions(point: Point, options: Readonly<Record<string, unknown>>) {
-  const named = ["source", "scheduler", "listener", "worker"].includes(point) ? ["name"] : [];
-  const names = point === "step" ? STEP_FLAG_NAMES : named;
+  const named = ["source", "scheduler", "listener"].includes(point) ? ["name"] : [];
+  const names = point === "step" ? STEP_FLAG_NAMES : point === "worker" ? WORKER_FLAG_NAMES : named;
   const own: Record<string, unknown> = {};
   const common: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) (names.includes(key) ? common : own)[key] = value;

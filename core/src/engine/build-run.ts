@@ -3,6 +3,7 @@ import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
 import type { BuildInfo, StepContext, StepResult, TriggerWish } from "../interfaces/build-step.ts";
 import type { Clock } from "../interfaces/clock.ts";
+import type { LockUse } from "../interfaces/lock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import { render } from "../interfaces/properties.ts";
 import { type Json, type Millis, RESULTS, type Result } from "../interfaces/values.ts";
@@ -25,9 +26,11 @@ import { BuildRecorder } from "./build-recorder.ts";
 import { withGrace } from "./grace.ts";
 import { Interruption } from "./interruption.ts";
 import { isLeaseLost, type KeptLease } from "./lease-keeper.ts";
+import type { Locks } from "./lock-needs.ts";
 import { backOff } from "./loop.ts";
 import { combineResults } from "./results.ts";
 import { describe } from "./source-loop.ts";
+import { takeStepLocks } from "./step-locks.ts";
 import { GrowthWatch, RunningLog } from "./step-log.ts";
 import { JournaledWorker } from "./step-worker.ts";
 import { StepTriggers } from "./triggering.ts";
@@ -46,6 +49,7 @@ export interface BuildRunDeps {
   lease: KeptLease;
   worker: Worker;
   scheduler(name: string): Part<"scheduler"> | undefined;
+  locks: Locks;
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
 }
@@ -324,10 +328,11 @@ export class BuildRun {
     const { name, step, flags } = configured;
     const timeUp = new AbortController();
     const limit = flags.maxTime;
-    const timer =
+    const limited = () =>
       limit === undefined
         ? undefined
         : clock.setTimer(limit, () => timeUp.abort(new Interruption(`took longer than ${seconds(limit)}`, "failure")));
+    let timer = limited();
     // A step that always runs is not stopped by what stopped the build before it began.
     const signals = [this.#hard.signal, timeUp.signal, ...(this.#stop.signal.aborted ? [] : [this.#stop.signal])];
     const signal = AbortSignal.any(signals);
@@ -340,6 +345,11 @@ export class BuildRun {
           ? doStepIf
           : await settle(Promise.resolve(doStepIf({ ...info, properties: this.#properties })), signal, name, clock);
       if (!wanted) return { result: "skipped", summary: "not needed" };
+      if (flags.locks !== undefined) {
+        timer?.cancel();
+        await this.#takeLocks(number, name, flags.locks, signal, shown);
+        timer = limited();
+      }
       await settle(worker.prepare(), signal, name, clock);
       const ctx = this.#context(info, worker.hands, logs, number, signal, shown);
       const result = await settle(step.run(ctx), signal, name, clock);
@@ -352,6 +362,24 @@ export class BuildRun {
       timer?.cancel();
       worker.hands.end();
     }
+  }
+
+  #takeLocks(
+    number: number,
+    name: string,
+    use: LockUse,
+    signal: AbortSignal,
+    shown: RunningBuildView["steps"][number],
+  ): Promise<void> {
+    const { store, clock, locks } = this.#deps;
+    const progress = (summary: string) => {
+      shown.summary = summary;
+    };
+    const persist = <T>(work: (tx: Tx) => Promise<T>) => this.#persist(work);
+    const claim = { build: this.key, step: number, name, urgency: -this.#build.request.priority, use };
+    const worker = this.#build.worker;
+    const deps = { store, clock, locks, worker, persist, progress };
+    return takeStepLocks(deps, claim, this.#renderContext(signal), signal);
   }
 
   async #failedStep(

@@ -1,153 +1,104 @@
-import { sql } from "kysely";
 import type { Clock } from "../interfaces/clock.ts";
 import type { Millis } from "../interfaces/values.ts";
-import { assignBuild } from "../store/builds.ts";
-import { stampsOf } from "../store/buildsets.ts";
+import { carryOut } from "../store/assigning.ts";
+import { LockBook } from "../store/lock-book.ts";
+import { readLocks } from "../store/locks.ts";
+import { nextTimes } from "../store/queue.ts";
+import { expireRequests } from "../store/requests.ts";
 import type { Store } from "../store/store.ts";
+import type { HeldLease } from "../store/tx.ts";
+import { Decider, type DistributedConfig } from "./decider.ts";
+import { HookKeeper } from "./hooks.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
-import { chooseWorker, freeSlot, type KnownWorker, reasonsToWait, type WaitingRequest, type World } from "./waiting.ts";
+import { limitsOf } from "./lock-needs.ts";
+import { weighRequests } from "./weighing.ts";
+import { lookAround } from "./world.ts";
 
 export const DISTRIBUTOR_LEASE = "distributor";
-const REQUESTS_A_PASS = 200;
 
 export interface DistributorDeps {
   store: Store;
   clock: Clock;
   leases: LeaseKeeper;
-  /** The running configuration's builders and the workers they may use. */
-  builders(): ReadonlyMap<string, { workers: readonly string[] }>;
+  /** The running configuration. */
+  config(): DistributedConfig;
   generation(): number | null;
 }
 
-/** What is known of builders and workers now: from the configuration, the workers' table and the builds that run. */
-export async function lookAround(
-  store: Store,
-  now: Millis,
-  configured: ReadonlyMap<string, { workers: readonly string[] }>,
-): Promise<World> {
-  const paused = await store.read.selectFrom("builders").select("name").where("paused", "=", 1).execute();
-  const pausedNames = new Set(paused.map((row) => row.name));
-  const builders = new Map(
-    [...configured].map(([name, { workers }]) => [name, { workers, paused: pausedNames.has(name) }]),
-  );
-  return { now, builders, workers: await knownWorkers(store) };
-}
+/** The one decider: gives waiting requests to free workers, the most urgent first, the oldest first among equals. */
+export class Distributor {
+  readonly #deps: DistributorDeps;
+  readonly #hooks: HookKeeper;
+  #builderIds = new Map<string, number>();
+  /** What the database has of builders' troubles; unknown before the first pass under a lease. */
+  #told: { fence: number; troubles: Map<string, string> } | undefined;
 
-async function knownWorkers(store: Store): Promise<Map<string, KnownWorker>> {
-  const databaseNow = await store.databaseNow();
-  const rows = await store.read
-    .selectFrom("workers as w")
-    .innerJoin("masters as m", "m.id", "w.master_id")
-    .innerJoin("leases as l", (join) => join.on(sql<boolean>`l.name = 'master:' || m.name`))
-    .select(["w.name", "w.connected", "w.slots", "w.master_id", "l.fence", "l.until_at", "l.owner"])
-    .execute();
-  const workers = new Map<string, KnownWorker>();
-  for (const row of rows) {
-    const alive = row.owner !== "" && row.until_at > databaseNow;
-    workers.set(row.name, {
-      name: row.name,
-      connected: row.connected === 1 && alive,
-      slots: row.slots,
-      builds: [],
-      masterId: row.master_id,
-      masterFence: row.fence,
+  constructor(deps: DistributorDeps) {
+    this.#deps = deps;
+    this.#hooks = new HookKeeper(deps.clock, () => deps.store.doorbell.ring("requests"));
+  }
+
+  async pass(): Promise<{ wakeAt?: Millis; again?: boolean }> {
+    const { store, clock, leases } = this.#deps;
+    const lease = await leases.hold(DISTRIBUTOR_LEASE);
+    if (!lease) return { wakeAt: clock.now() + leases.ttl / 2 };
+    const pending = await store.read
+      .selectFrom("build_requests")
+      .select("id")
+      .where("state", "=", "pending")
+      .limit(1)
+      .execute();
+    if (pending.length === 0) return {};
+
+    const config = this.#deps.config();
+    const now = clock.now();
+    const expired = await expireRequests(store, lease, now);
+    const world = await lookAround(store, now, config.builders);
+    await this.#findBuilders(config);
+    const weighed = await weighRequests(store, lease, config, this.#builderIds, this.#hooks);
+    const limits = limitsOf(config.locks);
+    // Who holds locks of an earlier configuration is in nobody's way.
+    const book = config.locks.size > 0 ? await readLocks(store.read, limits) : new LockBook([], limits);
+    const decider = new Decider(store.read, config, world, book, this.#hooks, this.#builderIds, weighed.out);
+    const plan = await decider.decide();
+    const troubles = await this.#changedTroubles(lease, config);
+    const conflict = await carryOut(store, lease, plan, {
+      limits,
+      generation: this.#deps.generation(),
+      troubles,
     });
-  }
-  const running = await store.read
-    .selectFrom("builds as b")
-    .innerJoin("builders as n", "n.id", "b.builder_id")
-    .select(["b.id", "b.worker", "b.slot", "n.name"])
-    .where("b.state", "in", ["assigned", "running"])
-    .execute();
-  for (const { id, worker, slot, name } of running) workers.get(worker)?.builds.push({ id, builder: name, slot });
-  return workers;
-}
-
-/** One pass of the one decider: gives waiting requests to free workers, the most urgent first, oldest first among equals. */
-export async function distributorPass(deps: DistributorDeps): Promise<{ wakeAt?: Millis; again?: boolean }> {
-  const { store, clock, leases } = deps;
-  const lease = await leases.hold(DISTRIBUTOR_LEASE);
-  if (!lease) return { wakeAt: clock.now() + leases.ttl / 2 };
-  const pending = await store.read
-    .selectFrom("build_requests")
-    .select("id")
-    .where("state", "=", "pending")
-    .limit(1)
-    .execute();
-  if (pending.length === 0) return {};
-
-  const world = await lookAround(store, clock.now(), deps.builders());
-  const able = [...world.builders].filter(
-    ([name]) => reasonsToWait({ id: 0, builder: name, priority: 0, notBefore: 0, retries: 0 }, world).length === 0,
-  );
-  const later = await nextRetry(store, world.now);
-  if (able.length === 0) return later;
-  const rows = await store.read
-    .selectFrom("build_requests as r")
-    .innerJoin("builders as n", "n.id", "r.builder_id")
-    .select(["r.id", "r.buildset_id", "r.builder_id", "r.priority", "r.not_before", "r.retries", "n.name", "n.project"])
-    .where("r.state", "=", "pending")
-    .where("r.not_before", "<=", world.now)
-    .where(
-      "n.name",
-      "in",
-      able.map(([name]) => name),
-    )
-    .orderBy("r.urgency")
-    .orderBy("r.id")
-    .limit(REQUESTS_A_PASS)
-    .execute();
-
-  const chosen: { row: (typeof rows)[number]; worker: KnownWorker; slot: number }[] = [];
-  for (const row of rows) {
-    const request: WaitingRequest = {
-      id: row.id,
-      builder: row.name,
-      priority: row.priority,
-      notBefore: row.not_before,
-      retries: row.retries,
-    };
-    if (reasonsToWait(request, world).length > 0) continue;
-    const worker = chooseWorker(request, world);
-    if (!worker) continue;
-    const slot = freeSlot(worker, row.name);
-    worker.builds.push({ id: -row.id, builder: row.name, slot });
-    chosen.push({ row, worker, slot });
-  }
-  if (chosen.length === 0) return later;
-  const stamps = await stampsOf(
-    store.read,
-    chosen.map(({ row }) => row.buildset_id),
-  );
-  await store.write(async (tx) => {
-    await tx.requireLease(lease);
-    for (const { row, worker, slot } of chosen) {
-      const stamp = stamps.get(row.buildset_id)?.[0];
-      await assignBuild(tx, {
-        requestId: row.id,
-        builderId: row.builder_id,
-        builder: row.name,
-        project: row.project,
-        buildsetId: row.buildset_id,
-        worker: worker.name,
-        slot,
-        masterId: worker.masterId,
-        masterFence: worker.masterFence,
-        generation: deps.generation(),
-        branch: stamp?.branch ?? null,
-        revision: stamp?.revision ?? null,
-      });
+    for (const [name, trouble] of troubles) {
+      if (trouble === null) this.#told?.troubles.delete(name);
+      else this.#told?.troubles.set(name, trouble);
     }
-  });
-  return { ...later, again: rows.length === REQUESTS_A_PASS };
-}
+    const times = await nextTimes(store.read, now);
+    if (plan.wakeAt !== undefined) times.push(plan.wakeAt);
+    const again = plan.again || conflict || expired.more || weighed.more;
+    return { ...(times.length > 0 ? { wakeAt: Math.min(...times) } : {}), again };
+  }
 
-async function nextRetry(store: Store, now: Millis): Promise<{ wakeAt?: Millis }> {
-  const row = await store.read
-    .selectFrom("build_requests")
-    .select((eb) => eb.fn.min<number | null>("not_before").as("at"))
-    .where("state", "=", "pending")
-    .where("not_before", ">", now)
-    .executeTakeFirst();
-  return row?.at ? { wakeAt: Number(row.at) } : {};
+  async #findBuilders({ builders }: DistributedConfig): Promise<void> {
+    if ([...builders.keys()].every((name) => this.#builderIds.has(name))) return;
+    const rows = await this.#deps.store.read.selectFrom("builders").select(["id", "name"]).execute();
+    this.#builderIds = new Map(rows.map((row) => [row.name, row.id]));
+  }
+
+  /** What the database has to be told of functions that fail, or no longer do. */
+  async #changedTroubles(lease: HeldLease, { builders }: DistributedConfig): Promise<Map<string, string | null>> {
+    if (this.#told?.fence !== lease.fence) {
+      const rows = await this.#deps.store.read
+        .selectFrom("builders")
+        .select(["name", "trouble"])
+        .where("trouble", "is not", null)
+        .execute();
+      this.#told = { fence: lease.fence, troubles: new Map(rows.map((row) => [row.name, row.trouble ?? ""])) };
+    }
+    const changed = new Map<string, string | null>();
+    for (const name of new Set([...builders.keys(), ...this.#told.troubles.keys()])) {
+      const trouble = this.#hooks.trouble(name);
+      const text = trouble === undefined ? null : JSON.stringify(trouble);
+      if (text !== (this.#told.troubles.get(name) ?? null)) changed.set(name, text);
+    }
+    return changed;
+  }
 }

@@ -8,7 +8,7 @@ import type { EventFeed } from "../status/event-feed.ts";
 import { newestPosition } from "../store/events.ts";
 import { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
-import { DISTRIBUTOR_LEASE, distributorPass } from "./distributor.ts";
+import { DISTRIBUTOR_LEASE, Distributor } from "./distributor.ts";
 import { type JobEntry, jobPass } from "./job-loop.ts";
 import { isLeaseLost, type LeaseKeeper } from "./lease-keeper.ts";
 import { listenerPass } from "./listener-loop.ts";
@@ -211,15 +211,14 @@ export class Engine {
     };
 
     this.#buildLoop = add("builds", [`builds:${masterId}`], () => this.runner.pass(), undefined, 5_000);
-    this.#distributor = add("distributor", ["requests"], () =>
-      distributorPass({
-        store,
-        clock,
-        leases,
-        builders: () => generation.builders,
-        generation: () => this.#deps.generationId,
-      }),
-    );
+    const distributor = new Distributor({
+      store,
+      clock,
+      leases,
+      config: () => generation,
+      generation: () => this.#deps.generationId,
+    });
+    this.#distributor = add("distributor", ["requests", "locks"], () => distributor.pass());
     for (const source of generation.sources) {
       const folder = join(this.#deps.stateFolder, "sources", encodeURIComponent(source.name));
       const entry = {

@@ -111,6 +111,7 @@ export class Runner {
       lease,
       worker: worker.part,
       scheduler: (name) => generation.schedulers.find((scheduler) => scheduler.name === name),
+      locks: generation.locks,
       secret: this.#deps.secret,
       onError: this.#deps.onError,
     });

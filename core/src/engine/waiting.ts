@@ -1,15 +1,39 @@
+import type { LockMode } from "../interfaces/lock.ts";
 import type { Millis } from "../interfaces/values.ts";
 
 /** Why a request waits, as data. A request without reasons is given to a worker at the next pass. */
 export type WaitReason =
   | { reason: "no-distributor"; since: Millis | null }
   | { reason: "builder-not-configured"; builder: string }
-  | { reason: "builder-paused"; builder: string }
+  | { reason: "builder-paused"; builder: string; why: string | null; by: string | null; since: Millis | null }
   | { reason: "retry-delay"; until: Millis; retries: number }
   | { reason: "no-worker-configured"; workers: string[] }
   | { reason: "no-worker-connected"; workers: string[] }
   | { reason: "workers-busy"; workers: { name: string; slots: number; builds: number[] }[] }
+  | ({ reason: "lock"; lock: string; worker: string | null; mode: LockMode; count: number } & LockQueue)
+  | { reason: "hook-failed"; hook: string; error: string; since: Millis }
+  | { reason: "can-start"; text: string; since: Millis }
+  | { reason: "next-worker"; since: Millis }
+  | { reason: "next-build"; since: Millis }
+  | { reason: "collapsed"; into: number }
+  | { reason: "expired"; at: Millis }
   | { reason: "behind-others"; ahead: number };
+
+/** Who is in the way of somebody who waits for a lock. */
+export interface LockQueue {
+  /** Whose step it is that waits; null if the request does. */
+  step: number | null;
+  since: Millis | null;
+  holders: { build: number; builder: string; number: number; step: number | null; since: Millis | null }[];
+  /** How many others come first. */
+  ahead: number;
+}
+
+export interface Pause {
+  why: string | null;
+  by: string | null;
+  since: Millis | null;
+}
 
 export interface WaitingRequest {
   id: number;
@@ -33,7 +57,7 @@ export interface KnownWorker {
 export interface World {
   now: Millis;
   /** Builders of the running configuration, with the workers they may use. */
-  builders: ReadonlyMap<string, { workers: readonly string[]; paused: boolean }>;
+  builders: ReadonlyMap<string, { workers: readonly string[]; paused: Pause | null }>;
   workers: ReadonlyMap<string, KnownWorker>;
 }
 
@@ -42,7 +66,7 @@ export function reasonsToWait(request: WaitingRequest, world: World): WaitReason
   const builder = world.builders.get(request.builder);
   if (!builder) return [{ reason: "builder-not-configured", builder: request.builder }];
   const reasons: WaitReason[] = [];
-  if (builder.paused) reasons.push({ reason: "builder-paused", builder: request.builder });
+  if (builder.paused) reasons.push({ reason: "builder-paused", builder: request.builder, ...builder.paused });
   if (request.notBefore > world.now) {
     reasons.push({ reason: "retry-delay", until: request.notBefore, retries: request.retries });
   }
@@ -64,16 +88,14 @@ export function hasFreeSlot(worker: KnownWorker): boolean {
   return worker.builds.length < worker.slots;
 }
 
-/** The free worker with the fewest builds for its slots, in the builder's order among equals. */
-export function chooseWorker(request: WaitingRequest, world: World): KnownWorker | undefined {
-  const names = world.builders.get(request.builder)?.workers ?? [];
-  let best: KnownWorker | undefined;
-  for (const name of names) {
-    const worker = world.workers.get(name);
-    if (!worker?.connected || !hasFreeSlot(worker)) continue;
-    if (!best || worker.builds.length / worker.slots < best.builds.length / best.slots) best = worker;
-  }
-  return best;
+/** The workers that could take it now: first those with the fewest builds for their slots, in the builder's order among equals. */
+export function freeWorkers(builder: string, world: World): KnownWorker[] {
+  const names = world.builders.get(builder)?.workers ?? [];
+  return names
+    .map((name) => world.workers.get(name))
+    .filter((worker) => worker !== undefined)
+    .filter((worker) => worker.connected && hasFreeSlot(worker))
+    .sort((a, b) => a.builds.length / a.slots - b.builds.length / b.slots);
 }
 
 /** The lowest number that no other build of this builder uses on this worker: it names the build's folder. */

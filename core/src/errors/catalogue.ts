@@ -247,6 +247,12 @@ export const faults = {
       why: "It has ended already.",
       fix: "Nothing to do.",
     }),
+  requestNotWaiting: (id: number) =>
+    new BelfryError("BELFRY_REQUEST_NOT_WAITING", {
+      what: `Request ${id} does not wait any more.`,
+      why: "It is being built or has ended.",
+      fix: "Nothing; `belfry why` shows those that wait.",
+    }),
   buildEnded: (id: number) =>
     new BelfryError("BELFRY_BUILD_ENDED", {
       what: `Build ${id} cannot be stopped.`,
@@ -265,6 +271,22 @@ export const faults = {
       why: `The newest event is at ${newest}; the position may come from another database.`,
       fix: `Begin again at ${newest}.`,
     }),
+  lockInvalid: (owner: string, reason: string) =>
+    new BelfryError("BELFRY_LOCK_INVALID", {
+      what: `The locks of ${owner} cannot be used.`,
+      why: `${reason}.`,
+      fix: "Correct what computes them; the locks there are stand in `locks` of the configuration.",
+    }),
+  lockDeadlock: (locks: readonly string[]) =>
+    new BelfryError(
+      "BELFRY_LOCK_DEADLOCK",
+      {
+        what: `The step would wait for ever for the lock ${locks.map((lock) => `"${lock}"`).join(", ")}.`,
+        why: "Who holds it waits for a lock that this build holds; the build is given up and built again.",
+        fix: "Have all builders take these locks in the same order, or all of them at once.",
+      },
+      { result: "retry" },
+    ),
   stepGone: () =>
     new BelfryError("BELFRY_STEP_OVER", {
       what: "The step is over.",

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { LockUse } from "./lock.ts";
 import type { LogChannel } from "./log-store.ts";
 import type { Properties, Rendered } from "./properties.ts";
 import type { SourceStampSpec } from "./scheduler.ts";
@@ -214,4 +215,6 @@ export interface StepFlags {
   doStepIf?: boolean | ((build: BuildInfo & { properties: Properties }) => boolean | Promise<boolean>);
   /** Ends the step as `failure` after this time, in milliseconds or as "10m". Default: none. */
   maxTime?: number | string;
+  /** Taken before it runs, given back when it has ended; its time is counted from when it has them. */
+  locks?: LockUse;
 }

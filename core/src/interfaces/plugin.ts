@@ -12,7 +12,7 @@ import type { Scheduler } from "./scheduler.ts";
 import type { SecretProvider } from "./secret-provider.ts";
 import type { Service } from "./service.ts";
 import type { StatusListener } from "./status-listener.ts";
-import type { Worker } from "./worker.ts";
+import type { Worker, WorkerFlags } from "./worker.ts";
 
 /** What each extension point's `create` returns. */
 export interface Parts {
@@ -87,9 +87,11 @@ export type PartFunction<P extends Point, S extends z.ZodType> = {
       S,
       P extends "step"
         ? StepFlags
-        : P extends "source" | "scheduler" | "listener" | "worker"
-          ? { name?: string }
-          : unknown
+        : P extends "worker"
+          ? WorkerFlags
+          : P extends "source" | "scheduler" | "listener"
+            ? { name?: string }
+            : unknown
     >
   ): Entry<P>;
   readonly definition: PartDefinition<P, S>;

@@ -42,6 +42,8 @@ export interface BuildsetSpec {
   properties?: Record<string, Json>;
   /** Higher goes first. Default 0. */
   priority?: number;
+  /** Milliseconds that its requests may wait; then they end as `cancelled`. Default: what their builders say. */
+  maxWait?: number;
   /** Any text; a trigger finds its buildset again by it. Unique where given. */
   externalId?: string;
 }

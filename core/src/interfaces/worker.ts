@@ -1,3 +1,4 @@
+import type { LockUse } from "./lock.ts";
 import type { LogChannel } from "./log-store.ts";
 import type { Millis } from "./values.ts";
 
@@ -79,6 +80,13 @@ export interface WorkerSession {
   list(path: string): Promise<{ name: string; type: FileStat["type"] }[]>;
   /** Ends whatever the session still runs. The folder stays for the next build. */
   close(): Promise<void>;
+}
+
+/** What core does for a worker; any worker's options may hold these. */
+export interface WorkerFlags {
+  name?: string;
+  /** Taken for each build on this worker, besides those of the builder. */
+  locks?: LockUse;
 }
 
 export interface WorkerStartContext {

@@ -120,6 +120,19 @@ export const partName = z
   .regex(/^[^\u0000-\u001f\u007f]*$/, "expected no control characters")
   .regex(/^(?!\.{1,2}$)/, 'expected something else than "." or "..", which no address can end in');
 
+/** A schema for how a builder, a step or a worker uses locks. */
+export const lockUse = renders(
+  z.array(
+    renders(
+      z.strictObject({
+        lock: renders(z.string().min(1)),
+        mode: z.enum(["counting", "exclusive"]),
+        count: renders(z.int().min(1).max(1_000_000)).optional(),
+      }),
+    ),
+  ),
+);
+
 /** The options that every step has besides its own. */
 export const stepFlags = z.object({
   name: partName.optional(),
@@ -133,6 +146,7 @@ export const stepFlags = z.object({
     .union([z.boolean(), z.custom<Exclude<StepFlags["doStepIf"], boolean>>((value) => typeof value === "function")])
     .optional(),
   maxTime: duration.optional(),
+  locks: lockUse.optional(),
 });
 
 export const STEP_FLAG_NAMES = Object.keys(stepFlags.shape);

@@ -28,12 +28,20 @@ export const EVENT_TYPES = {
   "buildset.finished": z.strictObject({ buildset: id, scheduler: name.nullable(), result }),
   "request.added": z.strictObject({ request: id, buildset: id, builder: name }),
   "request.retried": z.strictObject({ request: id, buildset: id, builder: name }),
+  "request.prioritized": z.strictObject({ request: id, buildset: id, builder: name, priority: z.int() }),
+  /** It is built with another one, `into`; `request.finished` with the result `skipped` stands before. */
+  "request.collapsed": z.strictObject({ request: id, buildset: id, builder: name, into: id }),
   "request.finished": z.strictObject({ request: id, buildset: id, builder: name, result }),
+  "builder.paused": z.strictObject({ builder: name, reason: z.string(), by: z.string() }),
+  "builder.resumed": z.strictObject({ builder: name, by: z.string() }),
   "build.assigned": z.strictObject({ ...build, request: id, worker: name }),
   "build.started": z.strictObject({ ...build, worker: name }),
   "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),
   "step.started": z.strictObject({ ...build, step: z.int(), name }),
   "step.finished": z.strictObject({ ...build, step: z.int(), name, result, summary: z.string() }),
+  /** It stands in line for locks; told once, and only if it has to wait. `step.resumed` follows when it has them. */
+  "step.waiting": z.strictObject({ ...build, step: z.int(), name, locks: z.array(name) }),
+  "step.resumed": z.strictObject({ ...build, step: z.int(), name, locks: z.array(name) }),
   "log.added": z.strictObject({ ...build, step: z.int(), log: z.int(), name }),
   /** Lines and bytes that can be read by now; at most about once a second for each log, and not for logs of a moment. */
   "log.grew": z.strictObject({ ...build, step: z.int(), log: z.int(), name, lines: z.int(), bytes: z.int() }),

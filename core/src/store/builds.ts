@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Json, Result } from "../interfaces/values.ts";
 import { finishRequest } from "./buildsets.ts";
+import { releaseBuild, releaseStep } from "./locks.ts";
 import type { Store } from "./store.ts";
 import type { Row } from "./tables.ts";
 import { storable } from "./text.ts";
@@ -26,7 +27,7 @@ export interface Assignment {
 export async function assignBuild(tx: Tx, a: Assignment): Promise<number | undefined> {
   const claimed = await tx.db
     .updateTable("build_requests")
-    .set({ state: "claimed", claimed_at: tx.now })
+    .set({ state: "claimed", claimed_at: tx.now, held: null })
     .where("id", "=", a.requestId)
     .where("state", "=", "pending")
     .returning("id")
@@ -112,6 +113,7 @@ export async function startStep(
       result: null,
       summary: "",
       error: null,
+      locks: 0,
     })
     .execute();
   tx.event(
@@ -127,7 +129,7 @@ export async function finishStep(
   step: { step: number; name: string; result: Result; summary: string; error: Json },
 ): Promise<void> {
   const summary = storable(step.summary);
-  await tx.db
+  const row = await tx.db
     .updateTable("steps")
     .set({
       finished_at: tx.now,
@@ -137,7 +139,9 @@ export async function finishStep(
     })
     .where("build_id", "=", build.id)
     .where("step", "=", step.step)
-    .execute();
+    .returning("locks")
+    .executeTakeFirst();
+  if (row?.locks === 1) await releaseStep(tx, build.id, step.step);
   tx.event(
     "step.finished",
     {
@@ -172,6 +176,7 @@ export async function finishBuild(
     .returning(["worker", "stop_reason"])
     .executeTakeFirst();
   if (!row) return false;
+  await releaseBuild(tx, build.id);
   tx.event(
     "build.finished",
     {

@@ -36,7 +36,7 @@ export async function addBuildset(
   const names = [...new Set(spec.builders)];
   const builders = await tx.db
     .selectFrom("builders")
-    .select(["id", "name", "project"])
+    .select(["id", "name", "project", "max_wait"])
     .where("name", "in", names.length > 0 ? names : [""])
     .where("configured", "=", 1)
     .execute();
@@ -99,6 +99,10 @@ export async function addBuildset(
         complete_at: null,
         result: null,
         retries: 0,
+        expires_at: expiry(spec.maxWait ?? builder.max_wait, tx.now),
+        collapsed_into: null,
+        held: null,
+        weighed: 0,
       })
       .returning("id")
       .executeTakeFirstOrThrow();
@@ -112,6 +116,10 @@ export async function addBuildset(
   if (requests.length === 0) await finishBuildset(tx, id, from.scheduler ?? null);
   tx.ring("requests");
   return { id, requests };
+}
+
+function expiry(maxWait: number | null, now: number): number | null {
+  return maxWait === null ? null : now + maxWait;
 }
 
 async function stampId(tx: Tx, stamp: FullStamp): Promise<number> {

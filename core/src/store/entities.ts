@@ -141,6 +141,13 @@ export const BuilderRow = defineEntity({
     description: p.text(),
     configured: p.integer(),
     paused: p.integer(),
+    paused_reason: p.text().nullable(),
+    paused_by: p.text().nullable(),
+    paused_at: millis().nullable(),
+    /** What one of its functions did wrong, as long as it does. */
+    trouble: json().nullable(),
+    /** Milliseconds that its requests wait at most. */
+    max_wait: millis().nullable(),
     next_number: p.integer(),
   },
 });
@@ -162,9 +169,19 @@ export const BuildRequest = defineEntity({
     complete_at: millis().nullable(),
     result: p.text().nullable(),
     retries: p.integer(),
+    expires_at: millis().nullable(),
+    /** The request that it is built with. */
+    collapsed_into: p.integer().nullable(),
+    /** What a function of its builder says against it. */
+    held: json().nullable(),
+    /** 1 once its builder's own priority counts. */
+    weighed: p.integer().default(0),
   },
   indexes: [
-    { properties: ["state", "urgency", "id"] },
+    { name: "build_requests_place_index", properties: ["state", "urgency", "id", "builder_id", "not_before"] },
+    { properties: ["state", "not_before"] },
+    { properties: ["state", "expires_at"] },
+    { properties: ["collapsed_into"] },
     { properties: ["buildset_id"] },
     { properties: ["builder_id", "id"] },
   ],
@@ -220,7 +237,31 @@ export const Step = defineEntity({
     result: p.text().nullable(),
     summary: p.text(),
     error: json().nullable(),
+    /** 1 once it asked for locks. */
+    locks: p.integer().default(0),
   },
+});
+
+/** What builds and steps hold, and what they and requests wait for. The counter "locks" gives the places, and keeps who decides apart. */
+export const LockRow = defineEntity({
+  name: "LockRow",
+  tableName: "locks",
+  properties: {
+    id: id(),
+    lock: p.string().length(200),
+    worker: p.string().length(255),
+    mode: p.string().length(20),
+    count: p.integer(),
+    held: p.integer(),
+    urgency: p.integer(),
+    place: p.bigint("number"),
+    request_id: p.integer(),
+    build_id: p.integer(),
+    step: p.integer(),
+    asked_at: millis(),
+    held_at: millis().nullable(),
+  },
+  indexes: [{ properties: ["build_id"] }, { properties: ["request_id"] }],
 });
 
 export const StepCall = defineEntity({
@@ -434,6 +475,7 @@ export const ENTITIES = [
   BuildRequest,
   Build,
   Step,
+  LockRow,
   StepCall,
   Log,
   BuildProperty,

@@ -7,6 +7,8 @@ export interface BuilderFacts {
   project: string;
   tags: readonly string[];
   description: string;
+  /** Milliseconds that its requests wait at most. */
+  maxWait: number | undefined;
 }
 
 /**
@@ -34,10 +36,20 @@ export async function recordGeneration(
         tags: JSON.stringify(builder.tags),
         description: storable(builder.description),
         configured: 1,
+        max_wait: builder.maxWait ?? null,
       };
       await tx.db
         .insertInto("builders")
-        .values({ name: builder.name, ...facts, paused: 0, next_number: 1 })
+        .values({
+          name: builder.name,
+          ...facts,
+          paused: 0,
+          paused_reason: null,
+          paused_by: null,
+          paused_at: null,
+          trouble: null,
+          next_number: 1,
+        })
         .onConflict((conflict) => conflict.column("name").doUpdateSet(facts))
         .execute();
     }

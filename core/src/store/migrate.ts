@@ -5,6 +5,7 @@ import { ENTITIES } from "./entities.ts";
 import { Tables } from "./migrations/0001-tables.ts";
 import { Tongues } from "./migrations/0002-tongues.ts";
 import { Scheduling } from "./migrations/0003-scheduling.ts";
+import { Distribution } from "./migrations/0004-distribution.ts";
 
 /** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
 export async function runMigrations(options: OrmOptions): Promise<void> {
@@ -31,6 +32,7 @@ async function open(options: OrmOptions) {
         { name: "0001-tables", class: Tables },
         { name: "0002-tongues", class: Tongues },
         { name: "0003-scheduling", class: Scheduling },
+        { name: "0004-distribution", class: Distribution },
       ],
       snapshot: false,
       transactional: true,

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { TriggeredBuild } from "../interfaces/build-step.ts";
 import type { Result } from "../interfaces/values.ts";
 import { type AddedBuildset, finishRequest } from "./buildsets.ts";
+import { leaveLine } from "./locks.ts";
 import type { Db } from "./tables.ts";
 import type { Tx } from "./tx.ts";
 
@@ -62,7 +63,10 @@ export async function cancelRequest(
     if (state === "claimed") builds = await stop();
   }
   for (const build of builds) tx.ring(`builds:${build.master_id}`);
-  if (builds.length === 0) await finishRequest(tx, request, "cancelled");
+  if (builds.length === 0) {
+    await leaveLine(tx, [request.id]);
+    await finishRequest(tx, request, "cancelled");
+  }
   return builds.map((build) => build.id);
 }
 

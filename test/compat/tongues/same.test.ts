@@ -50,6 +50,7 @@ test("the example of each method is answered", async () => {
   assert.equal(refused, [
     ["builds.stop", "BELFRY_BUILD_ENDED"],
     ["requests.cancel", "BELFRY_REQUEST_ENDED"],
+    ["requests.prioritize", "BELFRY_REQUEST_NOT_WAITING"],
   ]);
   assert.match(JSON.stringify(wanted), /naïve ☃ 🎉/, "among the answers are odd values");
 });

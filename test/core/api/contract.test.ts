@@ -59,6 +59,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     ],
     "listeners.acknowledge": [{ listener: "one", position: "1" }],
     "listeners.cursor": [{ listener: "one" }, { listener: "other" }],
+    "locks.list": [{}, { lock: "no such lock" }],
     "logs.list": [{ build: seen.build }, { build: seen.build, step: 1 }],
     "logs.read": [
       { build: seen.build, step: 1 },
@@ -121,6 +122,9 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     ],
     "schedulers.disable": [{ scheduler: "open-force", reason: "quiet" }, { scheduler: "open-force" }],
     "schedulers.enable": [{ scheduler: "open-force", reason: "loud" }],
+    "builders.pause": [{ builder: "open", reason: "because" }, { builder: "open" }],
+    "builders.resume": [{ builder: "open" }],
+    "requests.prioritize": [{ request: running.waiting, priority: -7 }],
     "builds.rebuild": [{ build: seen.build, reason: "again" }],
     "requests.cancel": [{ request: running.waiting, reason: "no" }],
     "builds.stop": [{ build: running.build, reason: "enough" }],
@@ -220,10 +224,13 @@ for (const kind of DATABASES) {
     const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type) && type !== "log.grew");
     assert.equal(unseen.sort(), [
       "job.parked",
+      "request.collapsed",
       "request.retried",
       "scheduler.recovered",
       "source.recovered",
       "source.slow",
+      "step.resumed",
+      "step.waiting",
       "worker.disconnected",
     ]);
   });

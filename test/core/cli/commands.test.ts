@@ -17,6 +17,7 @@ const OF_A_MASTER = [
   "sendchange --repository x",
   "force",
   "why",
+  "locks",
   "plugins",
   "schedulers",
   "schedulers why x",

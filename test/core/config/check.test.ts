@@ -15,7 +15,9 @@ import {
   defineService,
   defineStep,
   Master,
+  masterLock,
   type Scheduler,
+  workerLock,
   z,
 } from "belfry";
 import { suite } from "uvu";
@@ -438,6 +440,45 @@ check("create gets checked options, its name and its folders, and nothing is sta
     [{ every: 7 }, "watch", folder],
   ]);
   assert.is(started, 0);
+});
+
+check("locks are checked with all that names them, each with its place", () => {
+  const disk = masterLock({ name: "disk", maxCount: 2 });
+  const cores = workerLock({ name: "cores", maxCountForWorker: { here: 3, there: 4 } });
+  const config = good();
+  config.locks = [disk, cores, { kind: "master", name: "disk", maxCount: 0 }];
+  config.workers = [localWorker({ name: "here", locks: [{ lock: "nothing", mode: "counting" }] })];
+  config.builders[0].locks = [disk.access("counting", 3), cores.access("exclusive")];
+  config.builders[0].steps = [
+    shell({ command: "true", locks: [cores.access("counting"), disk.access("whole" as Any)] }),
+    shell({ command: "true", locks: "disk" as Any }),
+    shell({ command: "true", locks: () => [disk.access("exclusive")] }),
+  ];
+  assert.equal(faultsOf(config).sort(), [
+    'builders[0].locks[0].count: there is only 2 of the lock "disk"',
+    'builders[0].steps[0].options.locks[0]: the builder has the lock "cores" already; its steps cannot take it once more',
+    'builders[0].steps[0].options.locks[1].mode: Invalid option: expected one of "counting"|"exclusive"',
+    'builders[0].steps[0].options.locks[1]: the builder has the lock "disk" already; its steps cannot take it once more',
+    "builders[0].steps[1].options.locks: expected a value, a function of the build, or a template, or expected array, received string",
+    'locks[1].maxCountForWorker.there: there is no worker named "there"',
+    "locks[2].maxCount: Too small: expected number to be >=1",
+    'locks[2].name: "disk" is the name of locks[0] too; give each a name of its own',
+    'workers[0].options.locks[0].lock: there is no lock named "nothing" in `locks`',
+  ]);
+});
+
+check("the rules of a builder are functions, or what their name says", () => {
+  const config = good();
+  const rules = { nextBuild: 1, nextWorker: "here", canStart: false, collapse: "yes", priority: 1.5, maxWait: "long" };
+  Object.assign(config.builders[0], rules);
+  const found = faultsOf(config);
+  assert.equal(
+    Object.keys(rules).filter((key) => !found.some((fault) => fault.startsWith(`builders[0].${key}: `))),
+    [],
+  );
+  assert.is(found.length, Object.keys(rules).length);
+  const fine = { nextBuild: () => null, collapse: true, priority: -3, maxWait: "2h" };
+  assert.equal(faultsOf({ ...good(), builders: [{ ...good().builders[0], ...fine }] }), []);
 });
 
 check("every key of a configuration is in core's README, and the other way round", async () => {

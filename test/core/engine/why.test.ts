@@ -67,7 +67,9 @@ for (const kind of DATABASES) {
     worker.connect(true);
     await until(async () => (await kit.call("workers.list")).items[0].connected, "the worker");
     await until(async () => (await why(kit, request)).reasons.length === 1, "the distributor");
-    assert.equal((await why(kit, request)).reasons, [{ reason: "builder-paused", builder: "b" }]);
+    assert.equal((await why(kit, request)).reasons, [
+      { reason: "builder-paused", builder: "b", why: null, by: null, since: null },
+    ]);
     assert.equal((await kit.call("requests.get", { request })).builds, []);
     await pause(0);
     await until(async () => (await kit.call("requests.get", { request })).state === "complete", "its build");

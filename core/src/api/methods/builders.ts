@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { Generation } from "../../config/generation.ts";
 import { faults } from "../../errors/catalogue.ts";
+import type { Caller } from "../../interfaces/api-method.ts";
 import type { Row } from "../../store/tables.ts";
+import { storable } from "../../store/text.ts";
 import { BUILDER_DETAILS, builderDetails, builderDetailsShape } from "../builder-details.ts";
 import type { ApiDeps } from "../deps.ts";
 import { defineMethod } from "../method.ts";
@@ -35,6 +37,9 @@ export function builderMethods(deps: ApiDeps) {
     configured: row.configured === 1,
     position: places(deps.generation()).get(row.name) ?? null,
     paused: row.paused === 1,
+    pausedReason: row.paused_reason,
+    pausedBy: row.paused_by,
+    pausedAt: row.paused_at,
     workers: [...(deps.generation().builders.get(row.name)?.workers ?? [])],
   });
   /** The names of builders with a tag, of those in `within`. */
@@ -103,7 +108,53 @@ export function builderMethods(deps: ApiDeps) {
         return { ...toBuilder(row), ...found?.get(row.id) };
       },
     }),
+    defineMethod({
+      name: "builders.pause",
+      permission: "control",
+      summary: "Starts no more builds of a builder, also after a restart; its requests wait, what is built goes on.",
+      params: z.strictObject({ builder: z.string(), reason: z.string().max(500).optional() }),
+      result: z.object({ builder: z.string(), paused: z.literal(true) }),
+      example: { builder: "runtests", reason: "its disk is being replaced" },
+      async call({ builder, reason = "" }, { caller }) {
+        await pause(builder, caller, { paused: 1, paused_reason: reason, paused_by: caller.name });
+        return { builder, paused: true as const };
+      },
+    }),
+    defineMethod({
+      name: "builders.resume",
+      permission: "control",
+      summary: "Lets a builder that was paused go on.",
+      params: z.strictObject({ builder: z.string() }),
+      result: z.object({ builder: z.string(), paused: z.literal(false) }),
+      example: { builder: "runtests" },
+      async call({ builder }, { caller }) {
+        await pause(builder, caller, { paused: 0, paused_reason: null, paused_by: null });
+        return { builder, paused: false as const };
+      },
+    }),
   ];
+
+  async function pause(
+    builder: string,
+    caller: Caller,
+    facts: { paused: 0 | 1; paused_reason: string | null; paused_by: string | null },
+  ): Promise<void> {
+    if (!(await new View(caller, store).sees(builder))) throw faults.notFound("builder", `"${builder}"`);
+    await store.write(async (tx) => {
+      const row = await tx.db
+        .updateTable("builders")
+        .set({ ...facts, paused_reason: storable(facts.paused_reason), paused_at: facts.paused === 1 ? tx.now : null })
+        .where("name", "=", builder)
+        .returning("project")
+        .executeTakeFirst();
+      if (!row) throw faults.notFound("builder", `"${builder}"`);
+      const scope = { builder, project: row.project };
+      if (facts.paused === 1)
+        tx.event("builder.paused", { builder, reason: facts.paused_reason ?? "", by: caller.name }, scope);
+      else tx.event("builder.resumed", { builder, by: caller.name }, scope);
+      tx.ring("requests");
+    });
+  }
 }
 
 const placesOf = new WeakMap<Generation, Map<string, number>>();

@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { DISTRIBUTOR_LEASE, lookAround } from "../../engine/distributor.ts";
-import { hasFreeSlot, reasonsToWait, type WaitReason } from "../../engine/waiting.ts";
+import type { WaitReason } from "../../engine/waiting.ts";
+import { whyItWaits } from "../../engine/why.ts";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
 import type { Json, Result } from "../../interfaces/values.ts";
 import { stampsOf } from "../../store/buildsets.ts";
 import { leaseState } from "../../store/leases.ts";
+import { setPriority } from "../../store/requests.ts";
 import type { Row } from "../../store/tables.ts";
 import { cancelRequest } from "../../store/triggered.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -33,6 +34,8 @@ function toRequest(row: RequestRow) {
     completeAt: row.complete_at,
     result: row.result as Result | null,
     retries: row.retries,
+    expiresAt: row.expires_at,
+    collapsedInto: row.collapsed_into,
   };
 }
 
@@ -106,7 +109,10 @@ export function requestMethods(deps: ApiDeps) {
       permission: "read",
       summary: "One build request, with its builds so far.",
       params: z.strictObject({ request: z.int() }),
-      result: requestShape.extend({ builds: z.array(z.int()) }),
+      result: requestShape.extend({
+        builds: z.array(z.int()),
+        collapsed: z.array(z.int()).describe("requests that are built with it"),
+      }),
       example: { request: 1 },
       stability: "stable",
       lasts: () => true,
@@ -118,7 +124,17 @@ export function requestMethods(deps: ApiDeps) {
           .where("request_id", "=", request)
           .orderBy("id")
           .execute();
-        return { ...toRequest(row), builds: builds.map((build) => build.id) };
+        const collapsed = await store.read
+          .selectFrom("build_requests")
+          .select("id")
+          .where("collapsed_into", "=", request)
+          .orderBy("id")
+          .execute();
+        return {
+          ...toRequest(row),
+          builds: builds.map((build) => build.id),
+          collapsed: collapsed.map((other) => other.id),
+        };
       },
     }),
     defineMethod({
@@ -155,42 +171,25 @@ export function requestMethods(deps: ApiDeps) {
       stability: "experimental",
       async call({ request }, { caller }) {
         const row = await find(request, caller);
-        if (row.state !== "pending") return { request, state: row.state as "claimed", reasons: [], ahead: 0 };
-        const generation = deps.generation();
-        const world = await lookAround(store, clock.now(), generation.builders);
-        const waiting = {
-          id: row.id,
-          builder: row.name,
-          priority: row.priority,
-          notBefore: row.not_before,
-          retries: row.retries,
-        };
-        const reasons: WaitReason[] = reasonsToWait(waiting, world);
-        const lease = await leaseState(store, DISTRIBUTOR_LEASE);
-        if (!lease || lease.left <= 0 || lease.owner === "") reasons.unshift({ reason: "no-distributor", since: null });
-        const { ahead } = await store.read
-          .selectFrom("build_requests")
-          .select((eb) => eb.fn.countAll<number>().as("ahead"))
-          .where("state", "=", "pending")
-          .where("builder_id", "=", row.builder_id)
-          .where((eb) =>
-            eb.or([eb("urgency", "<", row.urgency), eb.and([eb("urgency", "=", row.urgency), eb("id", "<", row.id)])]),
-          )
-          .executeTakeFirstOrThrow();
-        const free = [...world.workers.values()].filter(
-          (worker) =>
-            generation.builders.get(row.name)?.workers.includes(worker.name) && worker.connected && hasFreeSlot(worker),
-        );
-        if (reasons.length === 0 && Number(ahead) >= free.length)
-          reasons.push({ reason: "behind-others", ahead: Number(ahead) });
-        const seen = await new View(caller, store).builders();
-        const shown = seen === null ? reasons : reasons.map(withoutBuilds);
-        return {
-          request,
-          state: "pending" as const,
-          reasons: shown as unknown as { reason: string; [key: string]: Json }[],
-          ahead: Number(ahead),
-        };
+        const answer = await whyItWaits(store, row, deps.generation().builders, clock.now());
+        const view = new View(caller, store);
+        const names = await view.builders();
+        const shown = names === null ? answer.reasons : answer.reasons.map((reason) => withoutHidden(reason, names));
+        return { request, ...answer, reasons: shown as unknown as { reason: string; [key: string]: Json }[] };
+      },
+    }),
+    defineMethod({
+      name: "requests.prioritize",
+      permission: "control",
+      summary: "Gives a request that waits another priority; also its place in the line for locks follows it.",
+      params: z.strictObject({ request: z.int(), priority: z.int().min(-MOST_ID).max(MOST_ID) }),
+      result: z.object({ request: z.int(), priority: z.int() }),
+      example: { request: 1, priority: 10 },
+      async call({ request, priority }, { caller }) {
+        const { buildset_id: buildsetId, name: builder, project } = await find(request, caller);
+        const key = { id: request, buildsetId, builder, project };
+        if (!(await store.write((tx) => setPriority(tx, key, priority)))) throw faults.requestNotWaiting(request);
+        return { request, priority };
       },
     }),
     defineMethod({
@@ -239,7 +238,9 @@ export function requestMethods(deps: ApiDeps) {
 }
 
 /** What others build is not told to somebody who may not see everything. */
-function withoutBuilds(reason: WaitReason): WaitReason {
-  if (reason.reason !== "workers-busy") return reason;
-  return { ...reason, workers: reason.workers.map((worker) => ({ ...worker, builds: [] })) };
+function withoutHidden(reason: WaitReason, names: ReadonlySet<string>): WaitReason {
+  if (reason.reason === "workers-busy")
+    return { ...reason, workers: reason.workers.map((worker) => ({ ...worker, builds: [] })) };
+  if (reason.reason !== "lock") return reason;
+  return { ...reason, holders: reason.holders.filter((holder) => names.has(holder.builder)) };
 }

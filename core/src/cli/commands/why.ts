@@ -4,7 +4,7 @@ import type { CliCommand } from "../cli-command.ts";
 import { EXIT } from "../exit-code.ts";
 import { wholeNumber } from "../options.ts";
 import { oneLine } from "../plain-text.ts";
-import { hourText } from "../time-text.ts";
+import { hourText, timeText } from "../time-text.ts";
 
 interface WhyAnswer {
   request: number;
@@ -45,10 +45,11 @@ export default why;
 
 function sentences({ request, builder, state, reasons }: WhyAnswer & { builder: string }): string[] {
   const head = `Request ${request} for ${oneLine(builder)}`;
-  if (state === "claimed") return [`${head} is being built.`];
-  if (state === "complete") return [`${head} has ended.`];
+  const list = reasons.map((reason) => `  - ${sentence(reason)}`);
+  if (state === "claimed") return [`${head} is being built${list.length > 0 ? "; a step waits:" : "."}`, ...list];
+  if (state === "complete") return [`${head} has ended${list.length > 0 ? ":" : "."}`, ...list];
   if (reasons.length === 0) return [`${head} is given to a worker at once.`];
-  return [`${head} waits:`, ...reasons.map((reason) => `  - ${sentence(reason)}`)];
+  return [`${head} waits:`, ...list];
 }
 
 function sentence(reason: WaitReason): string {
@@ -59,7 +60,7 @@ function sentence(reason: WaitReason): string {
     case "builder-not-configured":
       return `The running configuration has no builder ${oneLine(reason.builder)}.`;
     case "builder-paused":
-      return `The builder ${oneLine(reason.builder)} is paused.`;
+      return `The builder ${oneLine(reason.builder)} is paused${reason.by === null ? "" : ` by ${oneLine(reason.by, 60)}`}${reason.why ? `: ${oneLine(reason.why)}` : ""}.`;
     case "retry-delay":
       return `Its last build ended as retry (${reason.retries} so far); the next one comes after ${hourText(reason.until)}.`;
     case "no-worker-configured":
@@ -75,7 +76,36 @@ function sentence(reason: WaitReason): string {
         .join(", ")}.`;
     case "behind-others":
       return `${reason.ahead} other request${reason.ahead === 1 ? "" : "s"} for this builder come${reason.ahead === 1 ? "s" : ""} first.`;
+    case "lock":
+      return lockSentence(reason);
+    case "hook-failed":
+      return `The builder's ${oneLine(reason.hook, 40)} fails: ${oneLine(reason.error)}.`;
+    case "can-start":
+      return `The builder's canStart says no${reason.text === "" ? "" : `: ${oneLine(reason.text)}`}.`;
+    case "next-worker":
+      return "The builder's nextWorker wants none of the free workers.";
+    case "next-build":
+      return "The builder's nextBuild wants none of its requests.";
+    case "collapsed":
+      return `It is built with request ${reason.into}.`;
+    case "expired":
+      return "It had waited for as long as it may.";
     default:
       return oneLine(JSON.stringify(reason));
   }
+}
+
+function lockSentence(reason: Extract<WaitReason, { reason: "lock" }>): string {
+  const now = Date.now();
+  const what = `${reason.step === null ? "" : `Step ${reason.step}: `}the lock ${oneLine(reason.lock, 60)}`;
+  const where = reason.worker === null ? "" : ` of ${oneLine(reason.worker, 60)}`;
+  const holders = reason.holders.map(
+    ({ builder, number, since }) =>
+      `${oneLine(builder, 60)} #${number}${since === null ? "" : ` for ${timeText(Math.max(0, now - since))}`}`,
+  );
+  const held = holders.length === 0 ? "" : ` is held by ${holders.join(", ")}`;
+  const others = `${reason.ahead} other${reason.ahead === 1 ? "" : "s"}`;
+  const ahead = reason.ahead === 0 ? "" : `${held === "" ? " is wanted by" : "; ahead of it wait"} ${others}`;
+  const text = `${what}${where}${held}${ahead}${held + ahead === "" ? " is not free" : ""}.`;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
