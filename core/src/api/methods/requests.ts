@@ -5,7 +5,6 @@ import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
 import type { Json, Result } from "../../interfaces/values.ts";
 import { stampsOf } from "../../store/buildsets.ts";
-import { leaseState } from "../../store/leases.ts";
 import { setPriority } from "../../store/requests.ts";
 import type { Row } from "../../store/tables.ts";
 import { cancelRequest } from "../../store/triggered.ts";
