@@ -74,6 +74,7 @@ export interface TriggerWish {
   sourceStamps?: readonly SourceStampSpec[];
   /** Ids of the changes that led to it. Default: those of this build. */
   changes?: readonly number[];
+  /** They are stored, so secrets of this build are masked in them. */
   properties?: Record<string, Json>;
   /** Default: which build triggered it. */
   reason?: string;

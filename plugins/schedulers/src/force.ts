@@ -36,8 +36,13 @@ export const force = defineScheduler({
     .superRefine(({ parameters, codebases, codebase }, ctx) => {
       const known = codebases ? Object.keys(codebases) : [codebase];
       for (const one of leavesOf(parameters ?? [])) {
-        if (one.type !== "codebase" || known.includes(one.name)) continue;
-        ctx.addIssue({ code: "custom", path: ["parameters"], message: `there is no codebase "${one.name}"` });
+        const message =
+          one.type === "codebase" && !known.includes(one.name)
+            ? `there is no codebase "${one.name}"`
+            : one.type === "revision" && known.length > 1
+              ? `"${one.name}" would be the revision of which codebase? Use a parameter of type codebase`
+              : undefined;
+        if (message !== undefined) ctx.addIssue({ code: "custom", path: ["parameters"], message });
       }
     }),
   create(options, { name }): Scheduler {

@@ -347,6 +347,7 @@ test("options that cannot be right are refused before anything starts", () => {
     },
     { builders: ["x"], parameters: [{ type: "group", name: "g", parameters: [{ name: "a", type: "revision" }] }] },
     { builders: ["x"], parameters: [{ type: "codebase", name: "lib" }] },
+    { builders: ["x"], ...two, parameters: [{ type: "revision", name: "r" }] },
     { builders: ["x"], branch: "" },
     { builders: ["x"], priority: 0.5 },
     { builders: ["x"], treeStableTimer: 1 },

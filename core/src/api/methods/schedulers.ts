@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { messageOf } from "../../errors/belfry-error.ts";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
-import type { ForceRequest, SchedulerWait } from "../../interfaces/scheduler.ts";
+import type { ForceRequest, Scheduler, SchedulerWait } from "../../interfaces/scheduler.ts";
 import type { Json } from "../../interfaces/values.ts";
 import { shortKind } from "../../plugins/define.ts";
 import { addBuildset } from "../../store/buildsets.ts";
@@ -39,6 +40,16 @@ export function schedulerMethods(deps: ApiDeps) {
     const sees = (builder: string) => names === null || names.has(builder);
     if (!found?.part.builders[wants](sees)) throw faults.notFound("scheduler", `"${name}"`);
     return found;
+  }
+
+  /** A plugin that cannot tell its form does not hide the other schedulers. */
+  function formOf(part: Scheduler): FormAnswer {
+    if (!part.force) return null;
+    try {
+      return (part.form?.({ workers: workerNames() }) ?? null) as FormAnswer;
+    } catch {
+      return null;
+    }
   }
 
   /** Disables or enables; only for callers who see all that it builds. */
@@ -93,7 +104,7 @@ export function schedulerMethods(deps: ApiDeps) {
               builders: part.builders.filter((builder) => names === null || names.has(builder)),
               canForce: part.force !== undefined,
               canTrigger: part.trigger !== undefined,
-              form: (part.force && part.form ? part.form({ workers: workerNames() }) : null) as FormAnswer,
+              form: formOf(part),
               disabled: readDisabled(row?.disabled ?? null),
               wakeAt: row?.wake_at ?? null,
               passedAt: row?.passed_at ?? null,
@@ -197,8 +208,14 @@ export function schedulerMethods(deps: ApiDeps) {
         }
         const error = readFailure(row?.error ?? null);
         if (error) reasons.push({ reason: "scheduler-failing", error: error.message, failures: row?.failures ?? 0 });
-        // A state that cannot be read is told as the failure that it leads to.
-        if (row && !error && part.waits) reasons.push(...part.waits(new PluginRecords(plugin).read(row), clock.now()));
+        // A state that cannot be read is told as the failure that it leads to at the next pass.
+        if (row && !error) {
+          try {
+            reasons.push(...(part.waits?.(new PluginRecords(plugin).read(row), clock.now()) ?? []));
+          } catch (thrown) {
+            reasons.push({ reason: "scheduler-failing", error: messageOf(thrown), failures: row.failures });
+          }
+        }
         const told = reasons as { reason: string; [key: string]: Json }[];
         // Branches and other schedulers may belong to what this caller does not see.
         return { scheduler: name, reasons: caller.visible === null ? told : told.map(withoutDetails) };
