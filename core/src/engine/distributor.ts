@@ -95,7 +95,12 @@ export class Distributor {
     }
     const changed = new Map<string, string | null>();
     for (const name of new Set([...builders.keys(), ...this.#told.troubles.keys()])) {
-      const trouble = this.#hooks.trouble(name);
+      let trouble = this.#hooks.trouble(name);
+      const builder = builders.get(name);
+      if (trouble && !(trouble.hook in (builder?.rules ?? {})) && !(trouble.hook === "locks" && builder)) {
+        this.#hooks.forget(name);
+        trouble = undefined;
+      }
       const text = trouble === undefined ? null : JSON.stringify(trouble);
       if (text !== (this.#told.troubles.get(name) ?? null)) changed.set(name, text);
     }

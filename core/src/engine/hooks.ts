@@ -49,6 +49,11 @@ export class HookKeeper {
     return this.#failing.get(builder)?.trouble;
   }
 
+  /** Drops what is known of a builder whose failing function is no longer configured. */
+  forget(builder: string): void {
+    this.#failing.delete(builder);
+  }
+
   /** When a builder whose function failed may be asked again; `undefined` if it may now. */
   pausedTill(builder: string): Millis | undefined {
     const failing = this.#failing.get(builder);

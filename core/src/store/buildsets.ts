@@ -119,7 +119,7 @@ export async function addBuildset(
 }
 
 function expiry(maxWait: number | null, now: number): number | null {
-  return maxWait === null ? null : now + maxWait;
+  return maxWait === null ? null : now + Math.max(0, Math.ceil(maxWait));
 }
 
 async function stampId(tx: Tx, stamp: FullStamp): Promise<number> {

@@ -36,7 +36,7 @@ export async function recordGeneration(
         tags: JSON.stringify(builder.tags),
         description: storable(builder.description),
         configured: 1,
-        max_wait: builder.maxWait ?? null,
+        max_wait: builder.maxWait === undefined ? null : Math.ceil(builder.maxWait),
       };
       await tx.db
         .insertInto("builders")

@@ -65,7 +65,10 @@ export async function expireRequests(store: Store, lease: HeldLease, now: number
   return { more: rows.length === AT_ONCE };
 }
 
-/** Gives requests another priority, as far as they wait; also in the line for locks. */
+/**
+ * Gives a request another priority, as far as it waits; also in the line for locks. `weighed` where its builder shall
+ * say nothing more to it.
+ */
 export async function setPriority(tx: Tx, request: RequestKey, priority: number, weighed?: true): Promise<boolean> {
   const before = await lockWaiting(tx, request.id);
   if (!before) return false;

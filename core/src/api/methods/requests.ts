@@ -187,7 +187,7 @@ export function requestMethods(deps: ApiDeps) {
       async call({ request, priority }, { caller }) {
         const { buildset_id: buildsetId, name: builder, project } = await find(request, caller);
         const key = { id: request, buildsetId, builder, project };
-        if (!(await store.write((tx) => setPriority(tx, key, priority)))) throw faults.requestNotWaiting(request);
+        if (!(await store.write((tx) => setPriority(tx, key, priority, true)))) throw faults.requestNotWaiting(request);
         return { request, priority };
       },
     }),

@@ -13,11 +13,15 @@ const builders: CliCommand = {
   async run(session) {
     const filter = { configured: true };
     const { items } = await listed<BuilderAnswer>(session, "builders.list", filter, Number.POSITIVE_INFINITY);
-    const rows = items.map(({ name, workers, tags, paused, description }) => [
+    const rows = items.map(({ name, workers, tags, paused, pausedReason, description }) => [
       oneLine(name, 60),
       oneLine(workers.join(", "), 40),
       oneLine(tags.join(", "), 40),
-      oneLine([paused ? "(paused)" : "", description].filter((part) => part !== "").join(" ")),
+      oneLine(
+        [paused ? `(paused${pausedReason ? `: ${pausedReason}` : ""})` : "", description]
+          .filter((part) => part !== "")
+          .join(" "),
+      ),
     ]);
     session.print({ items: items.map((item) => ({ ...item })) }, () =>
       items.length === 0

@@ -105,7 +105,7 @@ function lockSentence(reason: Extract<WaitReason, { reason: "lock" }>): string {
   );
   const held = holders.length === 0 ? "" : ` is held by ${holders.join(", ")}`;
   const others = `${reason.ahead} other${reason.ahead === 1 ? "" : "s"}`;
-  const ahead = reason.ahead === 0 ? "" : `${held === "" ? " is wanted by" : "; ahead of it wait"} ${others}`;
+  const ahead = reason.ahead === 0 ? "" : `${held === "" ? " is wanted by" : "; ahead of it:"} ${others}`;
   const text = `${what}${where}${held}${ahead}${held + ahead === "" ? " is not free" : ""}.`;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

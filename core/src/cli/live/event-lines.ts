@@ -58,6 +58,12 @@ export class EventLines {
         const head = `${this.#name(data)} ${paint.result(result)}${took === undefined ? "" : ` in ${timeText(took)}`}${tail(text("summary"))}`;
         return [head, ...(result === "failure" || result === "exception" ? await this.#tail(build) : [])];
       }
+      case "builder.paused":
+        return [`${paint.bold(text("builder"))} is paused by ${text("by")}${tail(text("reason"))}`];
+      case "builder.resumed":
+        return [`${paint.bold(text("builder"))} goes on`];
+      case "step.waiting":
+        return steps ? [`${this.#name(data)} step ${data["step"]} ${text("name")} waits for a lock`] : [];
       case "source.failing":
         return [`${paint.yellow("warning:")} source ${text("source")} cannot look: ${text("error")}`];
       case "source.slow":
