@@ -207,7 +207,19 @@ readmes("the commands of the README work, one after the other", async () => {
 
   const use = await commandsOf("Use it");
   const names = use.map((line) => /^npx belfry (\w+)/.exec(line)?.[1]);
-  assert.equal(names, [undefined, "init", "check", "start", "watch", "builds", "log", "force", "why"]);
+  assert.equal(names, [
+    undefined,
+    "init",
+    "check",
+    "start",
+    "watch",
+    "builds",
+    "log",
+    "force",
+    "why",
+    "locks",
+    "schedulers",
+  ]);
   const line = (name: string) => use[names.indexOf(name)] as string;
   assert.match(use[0] as string, /^npm install belfry/);
   for (const name of use[0]?.split(" ").slice(2) ?? []) {
@@ -235,6 +247,8 @@ readmes("the commands of the README work, one after the other", async () => {
   assert.match(await sh(line("builds")), /build.*\bsuccess\b/);
   assert.match(await sh(line("log")), /Hello from/);
   await sh(line("why"));
+  await sh(line("locks"));
+  assert.match(await sh(line("schedulers")), /force/);
   // It watches until it is told to end.
   await sh(`timeout 3 ${line("watch")} || [ $? = 124 ]`);
 
