@@ -269,7 +269,7 @@ readmes("the commands of the README work, one after the other", async () => {
   assert.is(JSON.parse(await sh(json as string)).builds["-1"].builderName, "build");
   assert.match(await sh(cc as string), /<Project name="build"/);
   // It goes on until it is told to end.
-  const told = sh(`timeout 5 ${events} || [ $? = 124 ]`);
+  const told = sh(`timeout 15 ${events} || [ $? = 124 ]`);
   await sh(line("force"));
   assert.match(await told, /"type":"build\.finished"/);
 });
