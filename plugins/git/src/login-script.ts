@@ -14,10 +14,11 @@ umask 077
 folder=$1
 shift
 git=
-trap 'rm -rf "$folder"' EXIT
-trap 'test -z "$git" || kill "$git" 2>/dev/null; exit 129' HUP
-trap 'test -z "$git" || kill "$git" 2>/dev/null; exit 130' INT
-trap 'test -z "$git" || kill "$git" 2>/dev/null; exit 143' TERM
+# Whoever ends this ends what it starts, too: what removes the files must not heed that.
+trap 'trap "" HUP INT TERM; rm -rf "$folder"' EXIT
+trap 'trap "" HUP INT TERM; test -z "$git" || kill "$git" 2>/dev/null; exit 129' HUP
+trap 'trap "" HUP INT TERM; test -z "$git" || kill "$git" 2>/dev/null; exit 130' INT
+trap 'trap "" HUP INT TERM; test -z "$git" || kill "$git" 2>/dev/null; exit 143' TERM
 rm -rf "$folder" && mkdir "$folder" || exit 125
 while IFS= read -r line; do
   case $line in
