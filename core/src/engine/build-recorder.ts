@@ -61,6 +61,7 @@ export class BuildRecorder {
   readonly #logs = new Map<string, Dirty<LogRecord>>();
   #grown = new Map<string, GrowthRecord>();
   #properties = new Map<string, { value: Json; source: string }>();
+  #noted: ((tx: Tx) => Promise<void>)[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
 
@@ -83,19 +84,40 @@ export class BuildRecorder {
   /** After `log` has told of the log; what it says at the end counts alone. */
   logGrew(record: GrowthRecord): void {
     this.#grown.set(`${record.step}/${record.log}`, record);
-    this.#later();
+    this.#soon();
   }
 
   property(name: string, value: Json, source: string): void {
     this.#properties.set(storable(name), { value, source: storable(source) });
-    this.#later();
+    this.#soon();
+  }
+
+  /** Has `work` done in the transaction of the next `commit`, before what that one does; not sooner. */
+  later(work: (tx: Tx) => Promise<void>): void {
+    this.#noted.push(work);
   }
 
   /** Writes `work` and everything noted so far in one transaction. */
   commit<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#enqueue(async () => {
+      const noted = this.#noted;
+      this.#noted = [];
+      try {
+        return await this.#write(async (tx) => {
+          for (const before of noted) await before(tx);
+          return work(tx);
+        });
+      } catch (error) {
+        this.#noted = [...noted, ...this.#noted];
+        throw error;
+      }
+    });
+  }
+
+  #enqueue<T>(write: () => Promise<T>): Promise<T> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const result = this.#queue.then(() => this.#write(work));
+    const result = this.#queue.then(write);
     this.#queue = result.catch(() => undefined);
     return result;
   }
@@ -105,13 +127,13 @@ export class BuildRecorder {
     // The same entry, also while it is being written: only so is it known to be stored afterwards.
     if (known) Object.assign(known, { record, dirty: true, ended });
     else map.set(key, { record, stored: false, dirty: true, ended });
-    this.#later();
+    this.#soon();
   }
 
-  #later(): void {
+  #soon(): void {
     this.#timer ??= this.#clock.setTimer(LAZY_MILLIS, () => {
       this.#timer = undefined;
-      this.commit(async () => undefined).catch(this.#onError);
+      this.#enqueue(() => this.#write(async () => undefined)).catch(this.#onError);
     });
   }
 

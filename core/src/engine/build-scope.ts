@@ -1,0 +1,32 @@
+import type { BuildInfo } from "../interfaces/build-step.ts";
+import type { Clock } from "../interfaces/clock.ts";
+import type { LogStore } from "../interfaces/log-store.ts";
+import type { WorkerSession } from "../interfaces/worker.ts";
+import type { SecretSet } from "../logs/masker.ts";
+import type { UnfinishedBuild } from "../store/builds.ts";
+import type { BuildProperties } from "./build-properties.ts";
+import type { BuildWriter } from "./build-writer.ts";
+import type { RunningBuildView } from "./running-build.ts";
+
+/** What the steps of one running build share. */
+export interface BuildScope {
+  readonly build: UnfinishedBuild;
+  readonly clock: Clock;
+  readonly logStore: LogStore;
+  readonly logCap: number;
+  readonly writer: BuildWriter;
+  readonly secrets: SecretSet;
+  readonly properties: BuildProperties;
+  readonly session: WorkerSession;
+  /** The builder's environment, not yet rendered. */
+  readonly env: Record<string, unknown>;
+  readonly view: RunningBuildView;
+  /** Aborts when the build is over at once, whatever runs. */
+  readonly hard: AbortSignal;
+  /** Aborts when the build was stopped or its time is over. */
+  readonly stop: AbortSignal;
+  info(): BuildInfo;
+  /** A secret's value, from now on masked in everything that the build writes. */
+  secret(name: string, signal: AbortSignal): Promise<string>;
+  onError(message: string, error: unknown): void;
+}

@@ -1,0 +1,85 @@
+import type { BuildInfo, StepContext } from "../interfaces/build-step.ts";
+import { render } from "../interfaces/properties.ts";
+import type { BuildScope } from "./build-scope.ts";
+import type { RunningStepView } from "./running-build.ts";
+import type { StepLogs } from "./step-logs.ts";
+import { JournaledWorker } from "./step-worker.ts";
+
+const LONGEST_PROGRESS = 200;
+
+export interface StepParts {
+  name: string;
+  number: number;
+  logs: StepLogs;
+  signal: AbortSignal;
+  view: RunningStepView;
+}
+
+/** A step's hands on the worker; `prepare` computes the environment of its commands. */
+export function stepWorker(
+  scope: BuildScope,
+  { number, logs, signal }: StepParts,
+): { hands: JournaledWorker; prepare(): Promise<void> } {
+  const env: Record<string, string | null> = {};
+  const hands = new JournaledWorker({
+    session: scope.session,
+    workerName: scope.build.worker,
+    buildId: scope.build.id,
+    step: number,
+    recorder: scope.writer.recorder,
+    secrets: scope.secrets,
+    signal,
+    now: () => scope.clock.now(),
+    log: (name) => logs.get(name),
+    env,
+  });
+  const prepare = async () => {
+    const rendered = await render(scope.env, renderContext(scope, signal));
+    for (const [key, value] of Object.entries(rendered))
+      env[key] = value === null || value === undefined ? null : String(value);
+  };
+  return { hands, prepare };
+}
+
+/** Everything that a running step is given. */
+export function stepContext(
+  scope: BuildScope,
+  { name, logs, signal, view }: StepParts,
+  info: BuildInfo,
+  worker: JournaledWorker,
+): StepContext {
+  const { properties, secrets } = scope;
+  return {
+    build: info,
+    properties: {
+      has: (key) => properties.has(key),
+      get: (key) => properties.get(key),
+      source: (key) => properties.source(key),
+      set(key, value, source = name) {
+        worker.check();
+        properties.set(key, value, source);
+      },
+      all: () => properties.all(),
+    },
+    worker,
+    clock: scope.clock,
+    signal,
+    log: (log) => {
+      worker.check();
+      return logs.get(log);
+    },
+    render: (value) => render(value, renderContext(scope, signal)),
+    secret: (secret) => scope.secret(secret, signal),
+    progress: (summary) => {
+      if (view.finishedAt === null) view.summary = secrets.text(summary).slice(0, LONGEST_PROGRESS);
+    },
+  };
+}
+
+function renderContext(scope: BuildScope, signal: AbortSignal) {
+  return {
+    properties: scope.properties,
+    build: scope.info(),
+    secret: (name: string) => scope.secret(name, signal),
+  };
+}
