@@ -49,13 +49,20 @@ export const buildShape = z.object({
 export const stepShape = z.object({
   build: id,
   step: z.int().describe("counts the build's steps from 1"),
+  parent: z.int().nullable().describe("the number of the group that it belongs to"),
   name: z.string(),
-  kind: z.string(),
+  kind: z.string().describe('"parallel" and "sequence" are groups of steps'),
   startedAt: millis,
   finishedAt: millis.nullable(),
   result: result.nullable(),
   summary: z.string(),
   error: z.json(),
+  hidden: z.boolean().describe("true for a step that pages should leave out"),
+  attempts: z
+    .array(z.object({ result, summary: z.string(), startedAt: millis, finishedAt: millis }))
+    .describe("those after which the step was tried again; the logs of attempt N have it in their name"),
+  links: z.array(z.object({ name: z.string(), url: z.string() })),
+  statistics: z.record(z.string(), z.number()),
 });
 
 export const logShape = z.object({

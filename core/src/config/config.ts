@@ -1,9 +1,10 @@
 import { z } from "zod";
 import type { Caller, VisibilitySubject } from "../interfaces/api-method.ts";
+import type { RetryPolicy, StepNode } from "../interfaces/build-step.ts";
 import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Renders } from "../interfaces/properties.ts";
 import type { Duration, Json } from "../interfaces/values.ts";
-import { duration, isEntry, isPlugin, partName, renders } from "../plugins/define.ts";
+import { duration, GROUPS, groupKindOf, isEntry, isPlugin, partName, renders, retryPolicy } from "../plugins/define.ts";
 
 type EntryOf<P extends Point> = Entry<P> | PlainEntry;
 
@@ -12,8 +13,8 @@ export interface BuilderConfig {
   name: string;
   /** Names of the workers that may build it. */
   workers: string[];
-  /** Run in this order. */
-  steps: EntryOf<"step">[];
+  /** Run in this order. Groups of them are made by `parallel` and `sequence`. */
+  steps: StepNode[];
   /** Set for every command of its builds; a step's own `env` wins. */
   env?: Record<string, Renders<string | null>>;
   properties?: Record<string, Json>;
@@ -22,6 +23,12 @@ export interface BuilderConfig {
   description?: string;
   /** Ends a build that takes longer, as failure. */
   maxTime?: Duration;
+  /**
+   * Builds a request again when its build ends in a way that may pass; the request, and its buildset, end
+   * with the last of them. A build that was stopped is not built again. Builds that end as `retry` are
+   * built again in any case, and do not count.
+   */
+  retry?: RetryPolicy;
 }
 
 /** What a `belfry.config.ts` exports. */
@@ -80,6 +87,26 @@ const entry = z
     ctx.addIssue({ code: "custom", path: ["options"], message: "expected an object of options" });
   });
 
+const DEEPEST = 10;
+
+/** What is wrong with a step or group, and with what is in it. */
+function nodeIssues(value: unknown, depth: number): z.core.$ZodIssue[] {
+  const kind = groupKindOf(value);
+  if (kind === undefined) return entry.safeParse(value).error?.issues ?? [];
+  if (depth > DEEPEST)
+    return [{ code: "custom", path: [], message: `groups are at most ${DEEPEST} deep`, input: undefined }];
+  const steps: unknown = (value as Record<string, unknown>)[kind];
+  const inside = (Array.isArray(steps) ? steps : []).flatMap((step, i) =>
+    nodeIssues(step, depth + 1).map((issue) => ({ ...issue, path: [kind, i, ...issue.path] })),
+  );
+  return [...(GROUPS[kind].safeParse(value).error?.issues ?? []), ...inside];
+}
+
+/** A step, or a group of steps and groups. */
+export const stepNode: z.ZodType<StepNode, StepNode> = z.custom<StepNode>().superRefine((value, ctx) => {
+  for (const issue of nodeIssues(value, 1)) ctx.issues.push({ ...issue, input: undefined } as z.core.$ZodRawIssue);
+});
+
 /** The shape of a configuration, before its entries are looked at. */
 export const configSchema = z.strictObject({
   title: z.string().max(200).optional(),
@@ -98,7 +125,7 @@ export const configSchema = z.strictObject({
       z.strictObject({
         name: partName,
         workers: z.array(z.string()).min(1, "expected at least one worker"),
-        steps: z.array(entry),
+        steps: z.array(stepNode),
         env: z
           .record(z.string().regex(/^[^=\u0000]+$/, "expected the name of a variable"), renders(z.string().nullable()))
           .optional(),
@@ -107,6 +134,7 @@ export const configSchema = z.strictObject({
         project: z.string().max(200).optional(),
         description: z.string().max(2_000).optional(),
         maxTime: duration.optional(),
+        retry: retryPolicy.optional(),
       }),
     )
     .optional(),

@@ -1,5 +1,5 @@
 import { faults } from "../errors/catalogue.ts";
-import type { BuildStep } from "../interfaces/build-step.ts";
+import type { StepNode } from "../interfaces/build-step.ts";
 import type { CreateContext, Parts, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Scheduler } from "../interfaces/scheduler.ts";
 import type { Json } from "../interfaces/values.ts";
@@ -7,8 +7,9 @@ import type { Registry } from "../plugins/registry.ts";
 import type { CheckedConfig } from "./config.ts";
 import { type Draft, readShape } from "./draft.ts";
 import { attempt, type Fault, type Report } from "./faults.ts";
-import { type Flags, loadPlugins, type MadePart, makeParts, nameOf } from "./parts.ts";
+import { loadPlugins, type MadePart, makeParts, nameOf, type Retry } from "./parts.ts";
 import { showConfig } from "./shown.ts";
+import { assembleSteps, type ConfiguredNode, makeAddedSteps } from "./steps.ts";
 
 export interface Part<P extends Point> {
   name: string;
@@ -17,24 +18,17 @@ export interface Part<P extends Point> {
   part: Parts[P];
 }
 
-export interface ConfiguredStep {
-  name: string;
-  kind: string;
-  plugin: Plugin;
-  step: BuildStep;
-  flags: Flags;
-}
-
 export interface ConfiguredBuilder {
   name: string;
   workers: readonly string[];
-  steps: readonly ConfiguredStep[];
+  steps: readonly ConfiguredNode[];
   env: Record<string, unknown>;
   properties: Record<string, Json>;
   tags: readonly string[];
   project: string;
   description: string;
   maxTime: number | undefined;
+  retry: Retry | undefined;
 }
 
 /** A configuration that was checked as a whole, with an instance of every part. */
@@ -56,6 +50,8 @@ export interface Generation {
   schedulers: Part<"scheduler">[];
   listeners: Part<"listener">[];
   builders: Map<string, ConfiguredBuilder>;
+  /** Makes steps that a running build adds; throws `BELFRY_STEPS_REFUSED`. */
+  makeSteps(nodes: readonly StepNode[]): ConfiguredNode[];
 }
 
 /**
@@ -74,7 +70,7 @@ export function makeGeneration(
   const parts = makeParts(draft, registry, refused, context, report);
   checkNames(draft, parts, report);
   if (found.length > 0 || !checked) throw faults.configInvalid(found);
-  return assemble(checked, parts);
+  return assemble(checked, parts, (nodes) => makeAddedSteps(nodes, registry, context));
 }
 
 function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: Report): void {
@@ -119,7 +115,11 @@ function unique(key: string, names: readonly (string | undefined)[], report: Rep
 }
 
 /** Puts together what was checked. */
-function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): Generation {
+function assemble(
+  config: CheckedConfig,
+  parts: ReadonlyMap<string, MadePart>,
+  makeSteps: Generation["makeSteps"],
+): Generation {
   const single = <P extends Point>(path: string): Part<P> => {
     const { name, kind, plugin, part } = parts.get(path) as MadePart;
     return { name, kind, plugin, part: part as Parts[P] };
@@ -128,23 +128,17 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
     (entries ?? []).map((_, i) => single<P>(`${key}[${i}]`));
   const builders = new Map<string, ConfiguredBuilder>();
   for (const [i, builder] of (config.builders ?? []).entries()) {
-    const steps = builder.steps.map((_, j) => parts.get(`builders[${i}].steps[${j}]`) as MadePart);
     builders.set(builder.name, {
       name: builder.name,
       workers: builder.workers,
-      steps: steps.map(({ kind, plugin, part, flags }) => ({
-        name: flags.name ?? (part as BuildStep).name,
-        kind,
-        plugin,
-        step: part as BuildStep,
-        flags,
-      })),
+      steps: assembleSteps(builder.steps, `builders[${i}].steps`, parts),
       env: builder.env ?? {},
       properties: builder.properties ?? {},
       tags: builder.tags ?? [],
       project: builder.project ?? "",
       description: builder.description ?? "",
       maxTime: builder.maxTime,
+      retry: builder.retry as Retry | undefined,
     });
   }
   return {
@@ -164,5 +158,6 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
     schedulers: list<"scheduler">("schedulers", config.schedulers),
     listeners: list<"listener">("listeners", config.listeners),
     builders,
+    makeSteps,
   };
 }

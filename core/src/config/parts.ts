@@ -1,11 +1,19 @@
-import type { StepFlags } from "../interfaces/build-step.ts";
+import type { StepFlags, StepNode } from "../interfaces/build-step.ts";
 import type { CreateContext, PartDefinition, Plugin, Point } from "../interfaces/plugin.ts";
+import type { Result } from "../interfaces/values.ts";
 import { definitionOf, kindOf, pluginOf, STEP_FLAG_NAMES, shortKind, stepFlags } from "../plugins/define.ts";
 import type { Registry } from "../plugins/registry.ts";
-import { type AnyEntry, type Draft, entriesOf } from "./draft.ts";
+import { type AnyEntry, type Draft, entriesOf, stepEntriesOf } from "./draft.ts";
 import { attempt, type Report, reportIssues } from "./faults.ts";
 
-export type Flags = Omit<StepFlags, "maxTime"> & { maxTime?: number };
+/** What a retry policy comes to, with its defaults. */
+export interface Retry {
+  on: readonly Result[];
+  max: number;
+  within?: number;
+}
+
+export type Flags = Omit<StepFlags, "maxTime" | "retry"> & { maxTime?: number; retry?: Retry };
 
 /** A part that was made from an entry. */
 export interface MadePart {
@@ -56,6 +64,26 @@ export function makeParts(
     if (!known || refused.has(known.plugin)) continue;
     const made = makePart(path, point, entry, known, context, report);
     if (made) parts.set(path, made);
+  }
+  return parts;
+}
+
+/** Makes the parts of steps that a running build adds; only of plugins that are loaded. */
+export function makeAddedParts(
+  nodes: readonly StepNode[],
+  registry: Registry,
+  context: MakeContext,
+  report: Report,
+): Map<string, MadePart> {
+  const loaded = new Set(registry.plugins.map(({ plugin }) => plugin));
+  const parts = new Map<string, MadePart>();
+  for (const { path, point, entry } of stepEntriesOf(nodes, "steps")) {
+    const known = findPart(path, point, entry, registry, report);
+    if (!known) continue;
+    if (loaded.has(known.plugin)) {
+      const made = makePart(path, point, entry, known, context, report);
+      if (made) parts.set(path, made);
+    } else report(path, `its plugin "${known.plugin.name}" is not used by the configuration; list it in \`plugins\``);
   }
   return parts;
 }

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../interfaces/clock.ts";
 import type { Json } from "../interfaces/values.ts";
+import { addBuildData, type DataRecord, noteStep, type StepNews } from "../store/build-details.ts";
 import type { BuildKey } from "../store/builds.ts";
 import type { Store } from "../store/store.ts";
 import { storable } from "../store/text.ts";
@@ -61,6 +62,8 @@ export class BuildRecorder {
   readonly #logs = new Map<string, Dirty<LogRecord>>();
   #grown = new Map<string, GrowthRecord>();
   #properties = new Map<string, { value: Json; source: string }>();
+  #data = new Map<string, DataRecord>();
+  #steps = new Map<string, StepNews>();
   #noted: ((tx: Tx) => Promise<void>)[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
@@ -89,6 +92,19 @@ export class BuildRecorder {
 
   property(name: string, value: Json, source: string): void {
     this.#properties.set(storable(name), { value, source: storable(source) });
+    this.#soon();
+  }
+
+  data(record: DataRecord): void {
+    this.#data.set(record.name, record);
+    this.#soon();
+  }
+
+  /** An attempt of a step is over, or a link was added: all there are by now, and what is new. */
+  step(news: StepNews): void {
+    const key = `${news.step} ${news.column}`;
+    const earlier = this.#steps.get(key)?.events ?? [];
+    this.#steps.set(key, { ...news, events: [...earlier, ...news.events] });
     this.#soon();
   }
 
@@ -144,6 +160,10 @@ export class BuildRecorder {
     this.#grown = new Map();
     const properties = this.#properties;
     this.#properties = new Map();
+    const data = this.#data;
+    this.#data = new Map();
+    const steps = this.#steps;
+    this.#steps = new Map();
     for (const { entry } of [...calls, ...logs]) entry.dirty = false;
     let result: T;
     try {
@@ -156,12 +176,18 @@ export class BuildRecorder {
         }
         for (const record of grown.values()) await this.#writeGrowth(tx, record);
         await this.#writeProperties(tx, [...properties]);
+        for (const news of steps.values()) await noteStep(tx, this.#build, news);
+        for (const record of data.values()) await addBuildData(tx, this.#build, record);
         return work(tx);
       });
     } catch (error) {
       for (const { entry } of [...calls, ...logs]) entry.dirty = true;
       this.#grown = new Map([...grown, ...this.#grown]);
       this.#properties = new Map([...properties, ...this.#properties]);
+      this.#data = new Map([...data, ...this.#data]);
+      const since = [...this.#steps.values()];
+      this.#steps = steps;
+      for (const news of since) this.step(news);
       throw error;
     }
     for (const { entry } of [...calls, ...logs]) entry.stored = true;

@@ -1,4 +1,5 @@
-import type { ConfiguredBuilder } from "../config/generation.ts";
+import type { ConfiguredBuilder, Generation } from "../config/generation.ts";
+import { countSteps } from "../config/steps.ts";
 import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import type { BuildInfo } from "../interfaces/build-step.ts";
 import type { Clock } from "../interfaces/clock.ts";
@@ -6,23 +7,21 @@ import type { LogStore } from "../interfaces/log-store.ts";
 import type { Json, Result } from "../interfaces/values.ts";
 import type { Worker, WorkerSession } from "../interfaces/worker.ts";
 import { createSecretSet, type SecretSet } from "../logs/masker.ts";
-import { type BuildKey, finishBuild, startBuild, type UnfinishedBuild } from "../store/builds.ts";
+import { type BuildKey, finishBuild, lastGoodFigures, startBuild, type UnfinishedBuild } from "../store/builds.ts";
 import type { Store } from "../store/store.ts";
 import { type BuildFacts, NO_FACTS, readFacts, setFirstProperties } from "./build-facts.ts";
-import { resultOf, seconds } from "./build-failure.ts";
+import { seconds } from "./build-failure.ts";
 import { BuildProperties } from "./build-properties.ts";
+import { notBeforeAgain, retryPause } from "./build-retry.ts";
 import type { BuildScope } from "./build-scope.ts";
 import { AlreadyEnded, BuildWriter } from "./build-writer.ts";
 import { withGrace } from "./grace.ts";
 import { Interruption } from "./interruption.ts";
 import { isLeaseLost, type KeptLease } from "./lease-keeper.ts";
-import { backOff } from "./loop.ts";
-import { combineResults } from "./results.ts";
 import { type RunningBuildView, viewOf } from "./running-build.ts";
-import { runStep } from "./step-run.ts";
+import { StepTree } from "./step-tree.ts";
+import { Tally } from "./tally.ts";
 
-const RETRY_PAUSE = 1_000;
-const LONGEST_RETRY_PAUSE = 300_000;
 const CLOSE_MILLIS = 30_000;
 
 export interface BuildRunDeps {
@@ -32,6 +31,7 @@ export interface BuildRunDeps {
   logCap: number;
   lease: KeptLease;
   worker: Worker;
+  makeSteps: Generation["makeSteps"];
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
 }
@@ -52,8 +52,7 @@ export class BuildRun {
   readonly #view: RunningBuildView;
   #session: WorkerSession | undefined;
   #facts: BuildFacts = NO_FACTS;
-  #result: Result = "success";
-  #summaries: string[] = [];
+  readonly #tally = new Tally();
 
   constructor(build: UnfinishedBuild, builder: ConfiguredBuilder, deps: BuildRunDeps) {
     this.key = build;
@@ -64,7 +63,7 @@ export class BuildRun {
     this.#properties = new BuildProperties((name, value, source) =>
       this.#writer.recorder.property(name, this.#secrets.json(value) as Json, source),
     );
-    this.#view = viewOf(build, builder.steps.length);
+    this.#view = viewOf(build, countSteps(builder.steps));
     const lost = () => this.abandon(deps.lease.signal.reason);
     deps.lease.signal.addEventListener("abort", lost, { once: true });
     this.done = this.#run()
@@ -117,7 +116,7 @@ export class BuildRun {
         this.#session = await this.#open(worker);
         this.#properties.derive({ builddir: this.#session.folder }, "Worker");
         this.#view.startedAt = clock.now();
-        await this.#runSteps(this.#session);
+        await new StepTree(this.#scope(this.#session)).run(this.#builder.steps, this.#tally);
       } catch (error) {
         if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted) throw error;
         this.#fail(error);
@@ -154,34 +153,10 @@ export class BuildRun {
     setFirstProperties(this.#properties, this.#build, this.#builder, this.#facts);
   }
 
-  async #runSteps(session: WorkerSession): Promise<void> {
-    const scope = this.#scope(session);
-    let halted = false;
-    for (const [i, step] of this.#builder.steps.entries()) {
-      if (this.#hard.signal.aborted) throw this.#hard.signal.reason;
-      if (this.#stop.signal.aborted && !halted) {
-        halted = true;
-        this.#fail(this.#stop.signal.reason);
-      }
-      if (halted && !step.flags.alwaysRun) continue;
-      const ended = await runStep(scope, i + 1, step);
-      const { result, halt } = combineResults(this.#result, ended.result, step.flags);
-      if (result !== this.#result || halt) this.#summaries.push(`${step.name}: ${ended.summary || ended.result}`);
-      this.#result = result;
-      this.#view.result = result;
-      halted ||= halt;
-    }
-    // A stop counts for the build, whatever the flags of the step that it met say.
-    if (this.#stop.signal.aborted) this.#fail(this.#stop.signal.reason);
-  }
-
-  /** Makes a throw outside of steps, or a stop, the build's result. */
+  /** Makes a throw outside of steps the build's result. */
   #fail(error: unknown): void {
-    const result = resultOf(error);
-    const text = this.#secrets.text(messageOf(error));
-    if (combineResults(this.#result, result, {}).result !== this.#result) this.#summaries.push(text);
-    this.#result = combineResults(this.#result, result, {}).result;
-    this.#view.result = this.#result;
+    this.#tally.fail(error, this.#secrets.text(messageOf(error)));
+    this.#view.result = this.#tally.result;
     if (!(error instanceof Interruption) && !BelfryError.is(error))
       this.#deps.onError("the build failed outside of its steps", error, this.key);
   }
@@ -201,7 +176,13 @@ export class BuildRun {
       view: this.#view,
       hard: this.#hard.signal,
       stop: this.#stop.signal,
-      info: () => this.#info(),
+      data: new Set(),
+      info: (result) => this.#info(result),
+      makeSteps: this.#deps.makeSteps,
+      lastGood: (step) => {
+        const { id, builder } = this.#build;
+        return lastGoodFigures(this.#deps.store, { id, builder, branch: this.#view.branch }, step);
+      },
       secret: async (name, signal) => {
         const value = await this.#deps.secret(name, signal);
         this.#secrets.add(value);
@@ -211,7 +192,7 @@ export class BuildRun {
     };
   }
 
-  #info(): BuildInfo {
+  #info(result: Result): BuildInfo {
     const { id, number, builder, worker, requestId, buildsetId, buildset } = this.#build;
     return {
       id,
@@ -223,18 +204,22 @@ export class BuildRun {
       reason: buildset.reason,
       sourceStamps: this.#facts.stamps,
       owners: this.#facts.owners,
-      result: this.#result,
+      result,
     };
   }
 
   async #finish(): Promise<void> {
-    const summary = this.#secrets.text(this.#summaries.slice(0, 5).join("; ")).slice(0, 2_000);
+    const { result } = this.#tally;
+    const summary = this.#secrets.text(this.#tally.summary).slice(0, 2_000);
     const { retries } = this.#build.request;
+    const { store, clock } = this.#deps;
     // A master that goes away is no reason to wait; a step that asks for a retry again and again is.
-    const pause = this.#hard.signal.aborted
-      ? 0
-      : Math.min(backOff(retries + 1, RETRY_PAUSE, LONGEST_RETRY_PAUSE), LONGEST_RETRY_PAUSE);
-    const notBefore = this.#result === "retry" ? this.#deps.clock.now() + pause : 0;
-    await this.#writer.persist((tx) => finishBuild(tx, this.key, this.#result, summary, notBefore));
+    const pause = this.#hard.signal.aborted ? 0 : retryPause(retries + 1);
+    const notBefore =
+      result === "retry"
+        ? clock.now() + pause
+        : await notBeforeAgain(store, clock, this.key, this.#builder.retry, result);
+    const again = notBefore !== undefined;
+    await this.#writer.persist((tx) => finishBuild(tx, this.key, result, summary, again ? { again, notBefore } : {}));
   }
 }

@@ -65,7 +65,7 @@ export class Runner {
       const notBefore = this.#failed.has(build.id) ? this.#deps.clock.now() + RETRY_PAUSE : 0;
       await this.#deps.store.write(async (tx) => {
         await tx.requireLease(lease);
-        await finishBuild(tx, build, result, summary, notBefore);
+        await finishBuild(tx, build, result, summary, { notBefore });
       });
       this.#failed.delete(build.id);
     }
@@ -110,6 +110,7 @@ export class Runner {
       logCap: generation.logCap,
       lease,
       worker: worker.part,
+      makeSteps: (nodes) => generation.makeSteps(nodes),
       secret: this.#deps.secret,
       onError: this.#deps.onError,
     });

@@ -4,6 +4,8 @@ import type { UnfinishedBuild } from "../store/builds.ts";
 /** What a running step shows of itself. */
 export interface RunningStepView {
   step: number;
+  /** The number of the group that it belongs to. */
+  parent: number | null;
   name: string;
   startedAt: Millis;
   finishedAt: Millis | null;

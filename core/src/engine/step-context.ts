@@ -1,7 +1,8 @@
-import type { BuildInfo, StepContext } from "../interfaces/build-step.ts";
+import type { BuildInfo, StepContext, StepNode } from "../interfaces/build-step.ts";
 import { render } from "../interfaces/properties.ts";
 import type { BuildScope } from "./build-scope.ts";
 import type { RunningStepView } from "./running-build.ts";
+import type { StepExtras } from "./step-extras.ts";
 import type { StepLogs } from "./step-logs.ts";
 import { JournaledWorker } from "./step-worker.ts";
 
@@ -13,12 +14,18 @@ export interface StepParts {
   logs: StepLogs;
   signal: AbortSignal;
   view: RunningStepView;
+  extras: StepExtras;
+  /** Counts the calls of the step's worker. */
+  calls: { count: number };
+  info: BuildInfo;
+  /** Takes the steps that it adds. */
+  add(nodes: readonly StepNode[]): void;
 }
 
 /** A step's hands on the worker; `prepare` computes the environment of its commands. */
 export function stepWorker(
   scope: BuildScope,
-  { number, logs, signal }: StepParts,
+  { number, logs, signal, calls, info }: StepParts,
 ): { hands: JournaledWorker; prepare(): Promise<void> } {
   const env: Record<string, string | null> = {};
   const hands = new JournaledWorker({
@@ -32,9 +39,10 @@ export function stepWorker(
     now: () => scope.clock.now(),
     log: (name) => logs.get(name),
     env,
+    calls,
   });
   const prepare = async () => {
-    const rendered = await render(scope.env, renderContext(scope, signal));
+    const rendered = await render(scope.env, renderContext(scope, info, signal));
     for (const [key, value] of Object.entries(rendered))
       env[key] = value === null || value === undefined ? null : String(value);
   };
@@ -44,8 +52,7 @@ export function stepWorker(
 /** Everything that a running step is given. */
 export function stepContext(
   scope: BuildScope,
-  { name, logs, signal, view }: StepParts,
-  info: BuildInfo,
+  { name, logs, signal, view, extras, info, add }: StepParts,
   worker: JournaledWorker,
 ): StepContext {
   const { properties, secrets } = scope;
@@ -68,18 +75,38 @@ export function stepContext(
       worker.check();
       return logs.get(log);
     },
-    render: (value) => render(value, renderContext(scope, signal)),
+    render: (value) => render(value, renderContext(scope, info, signal)),
     secret: (secret) => scope.secret(secret, signal),
     progress: (summary) => {
       if (view.finishedAt === null) view.summary = secrets.text(summary).slice(0, LONGEST_PROGRESS);
     },
+    addSteps(nodes) {
+      worker.check();
+      add(nodes);
+    },
+    link(label, url) {
+      worker.check();
+      extras.link(label, url);
+    },
+    statistic(label, value) {
+      worker.check();
+      extras.statistic(label, value);
+    },
+    buildData(label, value) {
+      worker.check();
+      extras.buildData(label, value);
+    },
+    async lastGood() {
+      worker.check();
+      return scope.lastGood(name);
+    },
   };
 }
 
-function renderContext(scope: BuildScope, signal: AbortSignal) {
+function renderContext(scope: BuildScope, info: BuildInfo, signal: AbortSignal) {
   return {
     properties: scope.properties,
-    build: scope.info(),
+    build: info,
     secret: (name: string) => scope.secret(name, signal),
   };
 }

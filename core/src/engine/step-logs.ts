@@ -19,11 +19,14 @@ export interface StepLogsDeps {
   onError(message: string, error: unknown): void;
 }
 
-/** The logs of one running step, by name. */
+/** The logs of one running step, by name; those of a later attempt have its number in their name. */
 export class StepLogs {
   readonly #deps: StepLogsDeps;
   readonly #logs = new Map<string, RunningLog>();
   readonly #growth: GrowthWatch;
+  #attempt = 1;
+  /** How many logs there are of all attempts. */
+  #count = 0;
 
   constructor(deps: StepLogsDeps) {
     this.#deps = deps;
@@ -37,10 +40,12 @@ export class StepLogs {
     const known = this.#logs.get(name);
     if (known) return known;
     const { build, step, clock, logStore, logCap, recorder, secrets } = this.#deps;
-    const number = this.#logs.size + 1;
+    this.#count += 1;
+    const number = this.#count;
     const key = `b/${build.id}/${step}-${number}`;
     const appender = logStore.create(key, { fence: build.fence, capBytes: logCap });
-    const shown = storable(name.slice(0, LONGEST_NAME));
+    const title = name.slice(0, LONGEST_NAME);
+    const shown = storable(this.#attempt === 1 ? title : `${title} (attempt ${this.#attempt})`);
     const log = new RunningLog(shown, number, key, appender, secrets, clock, () => this.#growth.grows());
     this.#logs.set(name, log);
     this.#growth.watch(step, log);
@@ -58,7 +63,7 @@ export class StepLogs {
     return log;
   }
 
-  /** Ends all of them, and notes how they ended. */
+  /** Ends all of them, and notes how they ended. What is asked for afterwards belongs to the next attempt. */
   async finish(): Promise<void> {
     const { step, recorder, secrets, onError } = this.#deps;
     this.#growth.clear();
@@ -75,6 +80,8 @@ export class StepLogs {
       });
       if (log.error !== undefined) onError(`the log "${log.name}" could not be kept`, log.error);
     }
+    this.#logs.clear();
+    this.#attempt += 1;
   }
 
   /** Lets go of the files, and writes nothing down: the build belongs to somebody else. */

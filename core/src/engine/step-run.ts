@@ -1,93 +1,159 @@
-import type { ConfiguredStep } from "../config/generation.ts";
+import type { Retry } from "../config/parts.ts";
+import type { ConfiguredNode, ConfiguredStep } from "../config/steps.ts";
 import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
-import type { StepResult } from "../interfaces/build-step.ts";
-import { RESULTS } from "../interfaces/values.ts";
-import { finishStep, startStep } from "../store/builds.ts";
+import type { BuildInfo, StepResult } from "../interfaces/build-step.ts";
+import type { Clock } from "../interfaces/clock.ts";
+import { RESULTS, type Result } from "../interfaces/values.ts";
+import type { Attempt } from "../store/build-details.ts";
+import { finishStep } from "../store/builds.ts";
+import { storable } from "../store/text.ts";
 import { errorRecord, resultOf, seconds } from "./build-failure.ts";
 import type { BuildScope } from "./build-scope.ts";
 import { Interruption } from "./interruption.ts";
 import { isLeaseLost } from "./lease-keeper.ts";
-import type { RunningStepView } from "./running-build.ts";
 import { settle } from "./settle.ts";
 import { type StepParts, stepContext, stepWorker } from "./step-context.ts";
+import { StepExtras } from "./step-extras.ts";
 import { StepLogs } from "./step-logs.ts";
+import { beginStep, isHidden, type StepPlace } from "./step-row.ts";
 
 const LONGEST_SUMMARY = 2_000;
+const MOST_FAILING = 100;
+const LONGEST_FAILING = 500;
 
 type Outcome = StepResult & { error?: unknown };
 
-/** Runs one step of a build, from its row's beginning to its result. */
-export async function runStep(
-  scope: BuildScope,
-  number: number,
-  configured: ConfiguredStep,
-): Promise<StepResult & { summary: string }> {
+export interface EndedStep {
+  result: Result;
+  summary: string;
+  /** What it wants to be run after it. */
+  added: readonly ConfiguredNode[];
+}
+
+/** Runs one step of a build, with all of its attempts, from its row's beginning to its result. */
+export async function runStep(scope: BuildScope, step: ConfiguredStep, place: StepPlace): Promise<EndedStep> {
   const { clock, writer, secrets, build } = scope;
-  const { name, kind } = configured;
-  const view: RunningStepView = {
-    step: number,
-    name,
-    startedAt: clock.now(),
-    finishedAt: null,
-    result: null,
-    summary: "",
-  };
-  scope.view.steps.push(view);
-  await writer.persist((tx) => startStep(tx, build, { step: number, name, kind }));
+  const { name, flags } = step;
+  const { number } = place;
+  const view = await beginStep(scope, step, place);
   const logs = new StepLogs({ ...scope, step: number, recorder: writer.recorder });
-  const outcome = await carryOut(scope, number, configured, logs, view).catch(async (error) => {
-    await logs.abandon();
-    throw error;
-  });
-  const summary = secrets.text(String(outcome.summary ?? "")).slice(0, LONGEST_SUMMARY);
-  await logs.finish();
-  const { result } = outcome;
-  Object.assign(view, { finishedAt: clock.now(), result, summary });
-  const error = outcome.error === undefined ? null : errorRecord(outcome.error, secrets);
-  writer.later((tx) => finishStep(tx, build, { step: number, name, result, summary, error }));
-  return { result, summary };
+  const extras = new StepExtras(number, writer.recorder, secrets, scope.data);
+  const calls = { count: 0 };
+  const attempts: Attempt[] = [];
+  const summaryOf = (outcome: Outcome) =>
+    secrets.text(storable(String(outcome.summary ?? ""))).slice(0, LONGEST_SUMMARY);
+  let began = view.startedAt;
+  for (;;) {
+    let added: ConfiguredNode[] = [];
+    const parts = { name, number, logs, view, extras, calls, info: scope.info(place.tally.sofar) };
+    const add: StepParts["add"] = (nodes) => {
+      added = [...added, ...scope.makeSteps(nodes)];
+    };
+    const outcome = await carryOut(scope, step, place, { ...parts, add }).catch(async (error) => {
+      await logs.abandon();
+      throw error;
+    });
+    const summary = summaryOf(outcome);
+    await logs.finish();
+    const { result } = outcome;
+    const now = clock.now();
+    if (triesAgain(flags.retry, result, attempts.length, now - view.startedAt) && !isOver(scope, place)) {
+      attempts.push({ result, summary, startedAt: began, finishedAt: now });
+      began = now;
+      const event = { type: "step.retried", data: { name, attempt: attempts.length, result, summary } } as const;
+      writer.recorder.step({
+        step: number,
+        column: "attempts",
+        value: attempts.map((one) => ({ ...one })),
+        events: [event],
+      });
+      continue;
+    }
+    const hidden = isHidden(scope, flags, { result, summary });
+    Object.assign(view, { finishedAt: now, result, summary });
+    writer.later((tx) =>
+      finishStep(tx, build, {
+        step: number,
+        name,
+        result,
+        summary,
+        error: outcome.error === undefined ? null : errorRecord(outcome.error, secrets),
+        hidden,
+        statistics: extras.statistics,
+        failing: failingOf(outcome).map((test) => secrets.text(test)),
+      }),
+    );
+    return { result, summary, added };
+  }
+}
+
+function triesAgain(retry: Retry | undefined, result: Result, before: number, elapsed: number): boolean {
+  if (!retry?.on.includes(result)) return false;
+  return before < retry.max && elapsed <= (retry.within ?? Number.POSITIVE_INFINITY);
+}
+
+/** True if it was stopped, or something around it was: then nothing is tried again. */
+function isOver({ hard }: BuildScope, { stops }: StepPlace): boolean {
+  return hard.aborted || stops.some((stop) => stop.aborted);
+}
+
+function failingOf({ failing }: Outcome): string[] {
+  if (!Array.isArray(failing)) return [];
+  return failing.slice(0, MOST_FAILING).map((test) => storable(String(test)).slice(0, LONGEST_FAILING));
 }
 
 /** Calls the step, and turns whatever happens into a result. */
 async function carryOut(
   scope: BuildScope,
-  number: number,
-  configured: ConfiguredStep,
-  logs: StepLogs,
-  view: RunningStepView,
+  { name, step, flags }: ConfiguredStep,
+  { stops }: StepPlace,
+  partial: Omit<StepParts, "signal">,
 ): Promise<Outcome> {
-  const { clock, hard, stop } = scope;
-  const { name, step, flags } = configured;
-  const timeUp = new AbortController();
-  const limit = flags.maxTime;
-  const timer =
-    limit === undefined
-      ? undefined
-      : clock.setTimer(limit, () => timeUp.abort(new Interruption(`took longer than ${seconds(limit)}`, "failure")));
-  // A step that always runs is not stopped by what stopped the build before it began.
-  const signal = AbortSignal.any([hard, timeUp.signal, ...(stop.aborted ? [] : [stop])]);
-  const parts: StepParts = { name, number, logs, signal, view };
+  const { clock, hard } = scope;
+  using time = timeLimit(clock, flags.maxTime);
+  const signal = AbortSignal.any([hard, time.signal, ...stops]);
+  const parts: StepParts = { ...partial, signal };
   const worker = stepWorker(scope, parts);
   try {
-    const info = scope.info();
-    const { doStepIf = true } = flags;
-    const wanted =
-      typeof doStepIf === "boolean"
-        ? doStepIf
-        : await settle(Promise.resolve(doStepIf({ ...info, properties: scope.properties })), signal, name, clock);
-    if (!wanted) return { result: "skipped", summary: "not needed" };
+    if (!(await isWanted(scope, flags, parts.info, signal, name))) return { result: "skipped", summary: "not needed" };
     await settle(worker.prepare(), signal, name, clock);
-    const result = await settle(step.run(stepContext(scope, parts, info, worker.hands)), signal, name, clock);
+    const result = await settle(step.run(stepContext(scope, parts, worker.hands)), signal, name, clock);
     if (typeof result !== "object" || result === null || !RESULTS.includes(result.result))
       throw faults.resultInvalid(name);
     return result;
   } catch (error) {
-    return await failedStep(error, signal, logs);
+    return await failedStep(error, signal, parts.logs);
   } finally {
-    timer?.cancel();
     worker.hands.end();
   }
+}
+
+/** Aborts when the time of a step or group is over; never without a limit. */
+export function timeLimit(
+  clock: Clock,
+  limit: number | undefined,
+  text = "took longer than",
+): { signal: AbortSignal } & Disposable {
+  const timeUp = new AbortController();
+  const timer =
+    limit === undefined
+      ? undefined
+      : clock.setTimer(limit, () => timeUp.abort(new Interruption(`${text} ${seconds(limit)}`, "failure")));
+  return { signal: timeUp.signal, [Symbol.dispose]: () => timer?.cancel() };
+}
+
+/** Whether `doStepIf` lets it run. */
+export async function isWanted(
+  scope: BuildScope,
+  { doStepIf = true }: ConfiguredNode["flags"],
+  info: BuildInfo,
+  signal: AbortSignal,
+  name: string,
+): Promise<boolean> {
+  if (typeof doStepIf === "boolean") return doStepIf;
+  const { properties, clock } = scope;
+  return settle(Promise.resolve(doStepIf({ ...info, properties })), signal, name, clock);
 }
 
 async function failedStep(error: unknown, signal: AbortSignal, logs: StepLogs): Promise<Outcome> {

@@ -32,7 +32,11 @@ export const EVENT_TYPES = {
   "build.assigned": z.strictObject({ ...build, request: id, worker: name }),
   "build.started": z.strictObject({ ...build, worker: name }),
   "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),
-  "step.started": z.strictObject({ ...build, step: z.int(), name }),
+  "build.data": z.strictObject({ ...build, step: z.int(), name }),
+  "step.started": z.strictObject({ ...build, step: z.int(), name, parent: z.int().nullable() }),
+  /** An attempt ended, and the step is tried again. */
+  "step.retried": z.strictObject({ ...build, step: z.int(), name, attempt: z.int(), result, summary: z.string() }),
+  "step.linked": z.strictObject({ ...build, step: z.int(), name, url: z.string() }),
   "step.finished": z.strictObject({ ...build, step: z.int(), name, result, summary: z.string() }),
   "log.added": z.strictObject({ ...build, step: z.int(), log: z.int(), name }),
   /** Lines and bytes that can be read by now; at most about once a second for each log, and not for logs of a moment. */

@@ -115,6 +115,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
         priority: -3,
       },
     ],
+    "buildsets.rebuild": [{ buildset: seen.buildset, reason: "again" }],
     "builds.rebuild": [{ build: seen.build, reason: "again" }],
     "requests.cancel": [{ request: running.waiting, reason: "no" }],
     "builds.stop": [{ build: running.build, reason: "enough" }],
@@ -211,7 +212,16 @@ for (const kind of DATABASES) {
         assert.is(event.builder, event.data.builder, "it has the builder's visibility");
     }
     const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type));
-    assert.equal(unseen.sort(), ["job.parked", "log.grew", "request.retried", "source.recovered", "worker.disconnected"]);
+    assert.equal(unseen.sort(), [
+      "build.data",
+      "job.parked",
+      "log.grew",
+      "request.retried",
+      "source.recovered",
+      "step.linked",
+      "step.retried",
+      "worker.disconnected",
+    ]);
   });
 
   test(`${kind.name}: what a method does not know is refused, and lists are bounded`, async () => {
@@ -360,6 +370,7 @@ for (const kind of DATABASES) {
         ["logs.read", { build: seen.build, step: id }],
         ["logs.read", { build: seen.build, step: 1, log: id }],
         ["buildsets.get", { buildset: id }],
+        ["buildsets.rebuild", { buildset: id }],
         ["changes.get", { change: id }],
         ["requests.get", { request: id }],
         ["requests.why", { request: id }],

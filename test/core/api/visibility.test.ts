@@ -35,6 +35,7 @@ const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
 const controlsHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["builds.stop", { build: hidden.build }],
   ["builds.rebuild", { build: hidden.build }],
+  ["buildsets.rebuild", { buildset: hidden.buildset }],
   ["requests.cancel", { request: hidden.request }],
   ["schedulers.force", { scheduler: "covert-force" }],
   ["schedulers.force", { scheduler: "mixed-force", builders: ["covert"] }],
@@ -78,7 +79,8 @@ async function everything(world: ApiWorld, caller: Caller): Promise<string> {
   const answers = [];
   for (const [method, params] of asked) {
     const answer = await kit.call(method, params, caller).catch((error: BelfryError) => error.message);
-    answers.push(`${method} ${JSON.stringify(answer)}`);
+    // The field of this name says whether pages leave a step out.
+    answers.push(`${method} ${JSON.stringify(answer).replaceAll('"hidden":false', "")}`);
   }
   return answers.join("\n");
 }
@@ -187,6 +189,7 @@ for (const kind of DATABASES) {
     const control = [
       "builds.stop",
       "builds.rebuild",
+      "buildsets.rebuild",
       "requests.cancel",
       "schedulers.force",
       "sources.poll",

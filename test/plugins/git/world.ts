@@ -197,6 +197,11 @@ export async function makeStep(
     render: (value) => render(value, { properties, build: info, secret }),
     secret,
     progress: () => {},
+    addSteps: () => {},
+    link: () => {},
+    statistic: () => {},
+    buildData: () => {},
+    lastGood: async () => undefined,
   };
   return { ctx, log, calls, properties, text: () => log.join("") };
 }

@@ -2,13 +2,13 @@ import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
 import type { Json } from "../../interfaces/values.ts";
-import { addBuildset, stampsOf } from "../../store/buildsets.ts";
 import type { Row } from "../../store/tables.ts";
 import { DETAILS, type Details, detailsOf, detailsShape, MOST_DETAILED } from "../build-details.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { rebuildOf } from "../rebuild.ts";
 import { BUILD_COLUMNS, toBuild, toStep } from "../rows.ts";
 import { buildShape, result, stepShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
@@ -237,11 +237,10 @@ export function buildMethods(deps: ApiDeps) {
       stability: "stable",
       async call({ reason, ...ref }, { caller }) {
         const build = await findBuild(deps, ref, caller);
-        const [stamps, buildset, request, changes] = await Promise.all([
-          stampsOf(store.read, [build.buildset_id]),
+        const [buildset, request] = await Promise.all([
           store.read
             .selectFrom("buildsets")
-            .select(["properties", "reason"])
+            .select("properties")
             .where("id", "=", build.buildset_id)
             .executeTakeFirst(),
           store.read
@@ -249,27 +248,15 @@ export function buildMethods(deps: ApiDeps) {
             .select("priority")
             .where("id", "=", build.request_id)
             .executeTakeFirst(),
-          store.read
-            .selectFrom("buildset_changes")
-            .select("change_id")
-            .where("buildset_id", "=", build.buildset_id)
-            .execute(),
         ]);
-        const added = await store.write((tx) =>
-          addBuildset(
-            tx,
-            {
-              builders: [build.name],
-              sourceStamps: stamps.get(build.buildset_id) ?? [],
-              changes: changes.map((row) => row.change_id),
-              reason: `rebuild of ${build.name} ${build.number} by ${caller.name}${reason ? `: ${reason}` : ""}`,
-              properties: JSON.parse(buildset?.properties ?? "{}"),
-              priority: request?.priority ?? 0,
-            },
-            { owner: caller.name },
-          ),
-        );
-        return { buildset: added.id, request: added.requests[0]?.id ?? 0 };
+        const from = { id: build.buildset_id, properties: buildset?.properties ?? "{}" };
+        const added = await rebuildOf(store, from, {
+          builders: [build.name],
+          reason: `rebuild of ${build.name} ${build.number} by ${caller.name}${reason ? `: ${reason}` : ""}`,
+          priority: request?.priority ?? 0,
+          owner: caller.name,
+        });
+        return { buildset: added.buildset, request: added.requests[0]?.id ?? 0 };
       },
     }),
   ];

@@ -12,6 +12,7 @@ import type { ApiDeps } from "../deps.ts";
 import { idOrNone, MOST_ID } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { rebuildOf } from "../rebuild.ts";
 import { REQUEST_DETAILS, requestDetails, requestDetailsShape } from "../request-details.ts";
 import { buildsetShape, requestShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
@@ -48,6 +49,17 @@ export function requestMethods(deps: ApiDeps) {
     const row = await requests().where("r.id", "=", idOrNone(id)).executeTakeFirst();
     if (!row || !(await new View(caller, store).sees(row.name))) throw faults.notFound("request", String(id));
     return row;
+  }
+
+  /** A buildset with those of its requests that the caller sees. */
+  async function findBuildset(asked: number, caller: Caller) {
+    const buildset = idOrNone(asked);
+    const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
+    const names = await new View(caller, store).builders();
+    const all = await requests().where("r.buildset_id", "=", buildset).orderBy("r.id").execute();
+    const visible = all.filter((request) => names === null || names.has(request.name));
+    if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(asked));
+    return { row, visible };
   }
 
   return [
@@ -214,6 +226,30 @@ export function requestMethods(deps: ApiDeps) {
       },
     }),
     defineMethod({
+      name: "buildsets.rebuild",
+      permission: "control",
+      summary:
+        "Builds once more what of a buildset ended as failure or exception, as a new buildset of the same source.",
+      params: z.strictObject({ buildset: z.int(), reason: z.string().max(500).optional() }),
+      result: z.object({
+        buildset: z.int(),
+        requests: z.array(z.object({ id: z.int(), builder: z.string() })),
+      }),
+      example: { buildset: 1, reason: "was it the network?" },
+      stability: "experimental",
+      async call({ buildset: asked, reason }, { caller }) {
+        const { row, visible } = await findBuildset(asked, caller);
+        const failed = visible.filter(({ result }) => result === "failure" || result === "exception");
+        if (failed.length === 0) throw faults.nothingToRebuild(asked);
+        return rebuildOf(store, row, {
+          builders: failed.map((request) => request.name),
+          reason: `rebuild of what failed in buildset ${row.id} by ${caller.name}${reason ? `: ${reason}` : ""}`,
+          priority: Math.max(...failed.map((request) => request.priority)),
+          owner: caller.name,
+        });
+      },
+    }),
+    defineMethod({
       name: "buildsets.get",
       permission: "read",
       summary: "A buildset with its source stamps, changes and requests.",
@@ -223,12 +259,8 @@ export function requestMethods(deps: ApiDeps) {
       stability: "stable",
       lasts: () => true,
       async call({ buildset: asked }, { caller }) {
-        const buildset = idOrNone(asked);
-        const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
-        const names = await new View(caller, store).builders();
-        const all = await requests().where("r.buildset_id", "=", buildset).orderBy("r.id").execute();
-        const visible = all.filter((request) => names === null || names.has(request.name));
-        if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(asked));
+        const { row, visible } = await findBuildset(asked, caller);
+        const buildset = row.id;
         const stamps = await stampsOf(store.read, [buildset]);
         const changes = await store.read
           .selectFrom("buildset_changes")
