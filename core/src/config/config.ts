@@ -17,7 +17,10 @@ export interface BuilderConfig {
   steps: StepNode[];
   /** Set for every command of its builds; a step's own `env` wins. */
   env?: Record<string, Renders<string | null>>;
+  /** Properties of its builds; they win over those of changes and schedulers, those of the worker and of steps win over them. */
   properties?: Record<string, Json>;
+  /** Properties for builds that nothing before has given one of this name: what a change or whoever forces it may set otherwise. */
+  defaultProperties?: Record<string, Json>;
   tags?: string[];
   project?: string;
   description?: string;
@@ -130,6 +133,7 @@ export const configSchema = z.strictObject({
           .record(z.string().regex(/^[^=\u0000]+$/, "expected the name of a variable"), renders(z.string().nullable()))
           .optional(),
         properties: z.record(z.string(), z.json()).optional(),
+        defaultProperties: z.record(z.string(), z.json()).optional(),
         tags: z.array(z.string().max(100)).optional(),
         project: z.string().max(200).optional(),
         description: z.string().max(2_000).optional(),

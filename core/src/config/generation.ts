@@ -18,12 +18,18 @@ export interface Part<P extends Point> {
   part: Parts[P];
 }
 
+export interface ConfiguredWorker extends Part<"worker"> {
+  properties: Record<string, Json>;
+  defaultProperties: Record<string, Json>;
+}
+
 export interface ConfiguredBuilder {
   name: string;
   workers: readonly string[];
   steps: readonly ConfiguredNode[];
   env: Record<string, unknown>;
   properties: Record<string, Json>;
+  defaultProperties: Record<string, Json>;
   tags: readonly string[];
   project: string;
   description: string;
@@ -45,7 +51,7 @@ export interface Generation {
   logStore: Part<"logStore"> | undefined;
   secrets: Part<"secrets">[];
   services: Part<"service">[];
-  workers: Part<"worker">[];
+  workers: ConfiguredWorker[];
   sources: Part<"source">[];
   schedulers: Part<"scheduler">[];
   listeners: Part<"listener">[];
@@ -134,6 +140,7 @@ function assemble(
       steps: assembleSteps(builder.steps, `builders[${i}].steps`, parts),
       env: builder.env ?? {},
       properties: builder.properties ?? {},
+      defaultProperties: builder.defaultProperties ?? {},
       tags: builder.tags ?? [],
       project: builder.project ?? "",
       description: builder.description ?? "",
@@ -153,7 +160,10 @@ function assemble(
     logStore: config.logStore && single<"logStore">("logStore"),
     secrets: list<"secrets">("secrets", config.secrets),
     services: list<"service">("services", config.services),
-    workers: list<"worker">("workers", config.workers),
+    workers: list<"worker">("workers", config.workers).map((worker, i) => {
+      const { properties = {}, defaultProperties = {} } = (parts.get(`workers[${i}]`) as MadePart).gives;
+      return { ...worker, properties, defaultProperties };
+    }),
     sources: list<"source">("sources", config.sources),
     schedulers: list<"scheduler">("schedulers", config.schedulers),
     listeners: list<"listener">("listeners", config.listeners),

@@ -1,7 +1,16 @@
+import type { z } from "zod";
 import type { StepFlags, StepNode } from "../interfaces/build-step.ts";
 import type { CreateContext, PartDefinition, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Result } from "../interfaces/values.ts";
-import { definitionOf, kindOf, pluginOf, STEP_FLAG_NAMES, shortKind, stepFlags } from "../plugins/define.ts";
+import {
+  definitionOf,
+  kindOf,
+  pluginOf,
+  STEP_FLAG_NAMES,
+  shortKind,
+  stepFlags,
+  workerGives,
+} from "../plugins/define.ts";
 import type { Registry } from "../plugins/registry.ts";
 import { type AnyEntry, type Draft, entriesOf, stepEntriesOf } from "./draft.ts";
 import { attempt, type Report, reportIssues } from "./faults.ts";
@@ -22,6 +31,8 @@ export interface MadePart {
   plugin: Plugin;
   part: unknown;
   flags: Flags;
+  /** What a worker gives to its builds. */
+  gives: z.output<typeof workerGives>;
 }
 
 interface Known {
@@ -115,15 +126,16 @@ function makePart(
 ): MadePart | undefined {
   const { own, common } = splitOptions(point, entry.options ?? {});
   const flags = stepFlags.safeParse(common);
+  const gives = workerGives.safeParse(common);
   const options = definition.options.safeParse(own);
-  for (const { error } of [flags, options]) if (error) reportIssues(error.issues, [path, "options"], report);
-  if (!flags.success || !options.success) return undefined;
+  for (const { error } of [flags, gives, options]) if (error) reportIssues(error.issues, [path, "options"], report);
+  if (!flags.success || !gives.success || !options.success) return undefined;
   const kind = kindOf(definition);
   const name = flags.data.name ?? defaultName(kind);
   let part: unknown;
   if (!attempt(report, path, () => (part = definition.create(options.data, context(plugin, name))))) return undefined;
   if (typeof part === "object" && part !== null && !("then" in part)) {
-    return { name, kind, plugin, part, flags: flags.data };
+    return { name, kind, plugin, part, flags: flags.data, gives: gives.data };
   }
   report(path, `the create of "${shortKind(kind)}" has to return the part, at once`, "BELFRY_PLUGIN_REFUSED");
   return undefined;
@@ -142,10 +154,17 @@ function defaultName(kind: string): string {
   return kind.slice(kind.lastIndexOf("/") + 1);
 }
 
-/** Takes the options that core handles for every step, and the name of other entries, from a part's own. */
+/** The options that core handles at each point; all others are the part's own. */
+const COMMON: Partial<Record<Point, readonly string[]>> = {
+  step: STEP_FLAG_NAMES,
+  source: ["name"],
+  scheduler: ["name"],
+  listener: ["name"],
+  worker: ["name", ...Object.keys(workerGives.shape)],
+};
+
 function splitOptions(point: Point, options: Readonly<Record<string, unknown>>) {
-  const named = ["source", "scheduler", "listener", "worker"].includes(point) ? ["name"] : [];
-  const names = point === "step" ? STEP_FLAG_NAMES : named;
+  const names = COMMON[point] ?? [];
   const own: Record<string, unknown> = {};
   const common: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) (names.includes(key) ? common : own)[key] = value;

@@ -9,7 +9,7 @@ import type { Worker, WorkerSession } from "../interfaces/worker.ts";
 import { createSecretSet, type SecretSet } from "../logs/masker.ts";
 import { type BuildKey, finishBuild, lastGoodFigures, startBuild, type UnfinishedBuild } from "../store/builds.ts";
 import type { Store } from "../store/store.ts";
-import { type BuildFacts, NO_FACTS, readFacts, setFirstProperties } from "./build-facts.ts";
+import { type BuildFacts, type GivenProperties, NO_FACTS, readFacts, setFirstProperties } from "./build-facts.ts";
 import { seconds } from "./build-failure.ts";
 import { BuildProperties } from "./build-properties.ts";
 import { notBeforeAgain, retryPause } from "./build-retry.ts";
@@ -31,6 +31,8 @@ export interface BuildRunDeps {
   logCap: number;
   lease: KeptLease;
   worker: Worker;
+  /** What the worker's entry gives to its builds. */
+  workerGives: GivenProperties;
   makeSteps: Generation["makeSteps"];
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
@@ -150,7 +152,8 @@ export class BuildRun {
     const stamp = this.#facts.stamps[0];
     this.#view.branch = stamp?.branch ?? null;
     this.#view.revision = stamp?.revision ?? null;
-    setFirstProperties(this.#properties, this.#build, this.#builder, this.#facts);
+    const given = { builder: this.#builder, worker: this.#deps.workerGives };
+    setFirstProperties(this.#properties, this.#build, given, this.#facts);
   }
 
   /** Makes a throw outside of steps the build's result. */

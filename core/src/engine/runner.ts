@@ -1,4 +1,4 @@
-import type { Generation, Part } from "../config/generation.ts";
+import type { ConfiguredWorker, Generation } from "../config/generation.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import { type BuildKey, finishBuild, type UnfinishedBuild, unfinishedBuilds } from "../store/builds.ts";
@@ -17,7 +17,7 @@ export interface RunnerDeps {
   /** The lease of this master's present life. */
   lease(): KeptLease | undefined;
   generation(): Generation;
-  worker(name: string): Part<"worker"> | undefined;
+  worker(name: string): ConfiguredWorker | undefined;
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
 }
@@ -110,6 +110,7 @@ export class Runner {
       logCap: generation.logCap,
       lease,
       worker: worker.part,
+      workerGives: worker,
       makeSteps: (nodes) => generation.makeSteps(nodes),
       secret: this.#deps.secret,
       onError: this.#deps.onError,

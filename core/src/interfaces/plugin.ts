@@ -12,6 +12,7 @@ import type { Scheduler } from "./scheduler.ts";
 import type { SecretProvider } from "./secret-provider.ts";
 import type { Service } from "./service.ts";
 import type { StatusListener } from "./status-listener.ts";
+import type { Json } from "./values.ts";
 import type { Worker } from "./worker.ts";
 
 /** What each extension point's `create` returns. */
@@ -80,6 +81,14 @@ type OptionsOf<S extends z.ZodType, Extra> =
 type Args<S extends z.ZodType, Extra> =
   Record<string, never> extends OptionsOf<S, Extra> ? [options?: OptionsOf<S, Extra>] : [options: OptionsOf<S, Extra>];
 
+/** What every worker's entry may give to the builds on it. */
+export interface WorkerGives {
+  /** Properties of the builds on this worker; they win over all others but those that steps set. */
+  properties?: Record<string, Json>;
+  /** Properties for builds that nothing else has given one of this name. */
+  defaultProperties?: Record<string, Json>;
+}
+
 /** The typed function of a part, which carries the definition it was made from. */
 export type PartFunction<P extends Point, S extends z.ZodType> = {
   (
@@ -87,9 +96,11 @@ export type PartFunction<P extends Point, S extends z.ZodType> = {
       S,
       P extends "step"
         ? StepFlags
-        : P extends "source" | "scheduler" | "listener" | "worker"
-          ? { name?: string }
-          : unknown
+        : P extends "worker"
+          ? { name?: string } & WorkerGives
+          : P extends "source" | "scheduler" | "listener"
+            ? { name?: string }
+            : unknown
     >
   ): Entry<P>;
   readonly definition: PartDefinition<P, S>;

@@ -175,4 +175,10 @@ export function sequence(steps: readonly StepNode[], options: GroupFlags = {}): 
   return { ...options, sequence: steps };
 }
 
+/** The options that every worker has besides its name and its own. */
+export const workerGives = z.object({
+  properties: z.record(z.string(), z.json()).optional(),
+  defaultProperties: z.record(z.string(), z.json()).optional(),
+});
+
 export type AnyPart = Parts[Point];
