@@ -27,6 +27,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
       {},
       { configured: true, project: "public", order: "-name", limit: 1, fields: ["name"] },
     ],
+    "builds.data": [{ build: seen.build }, { build: seen.build, name: "facts" }, { builder: "open", number: 1 }],
     "builds.get": [
       { build: seen.build, include: ["steps", "logs", "changes"] },
       { builder: "open", number: -1 },
@@ -211,14 +212,12 @@ for (const kind of DATABASES) {
       if (/^(build|step|log|request)\./.test(event.type))
         assert.is(event.builder, event.data.builder, "it has the builder's visibility");
     }
-    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type));
+    // Whether a log has grown for a second here depends on how fast this machine is.
+    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type) && type !== "log.grew");
     assert.equal(unseen.sort(), [
-      "build.data",
       "job.parked",
-      "log.grew",
       "request.retried",
       "source.recovered",
-      "step.linked",
       "step.retried",
       "worker.disconnected",
     ]);
@@ -363,6 +362,7 @@ for (const kind of DATABASES) {
       for (const [method, params] of [
         ["builds.get", { build: id }],
         ["builds.steps", { build: id }],
+        ["builds.data", { build: id }],
         ["builds.stop", { build: id }],
         ["builds.rebuild", { build: id }],
         ["logs.list", { build: id }],

@@ -203,6 +203,39 @@ export function buildMethods(deps: ApiDeps) {
       },
     }),
     defineMethod({
+      name: "builds.data",
+      permission: "read",
+      summary: "What steps kept with a build, by name; with `name`, one of them with its value.",
+      params: z.strictObject({ ...buildRef, name: z.string().max(200).optional() }),
+      result: z.object({
+        build: z.int(),
+        items: z.array(
+          z.object({
+            name: z.string(),
+            step: z.int().describe("the step that kept it"),
+            type: z.enum(["json", "bytes"]),
+            bytes: z.int(),
+            value: z.json().optional().describe("where one is asked for by name; bytes are base64"),
+          }),
+        ),
+      }),
+      example: { builder: "runtests", number: 1 },
+      stability: "experimental",
+      async call({ name, ...ref }, { caller }) {
+        const { id } = await findBuild(deps, ref, caller);
+        const query = store.read.selectFrom("build_data").where("build_id", "=", id).orderBy("name");
+        if (name === undefined) {
+          const rows = await query.select(["name", "step", "type", "bytes"]).execute();
+          return { build: id, items: rows.map((row) => ({ ...row, type: row.type as "json" | "bytes" })) };
+        }
+        const row = await query.selectAll().where("name", "=", name).executeTakeFirst();
+        if (!row) throw faults.notFound("data", `"${name}" of build ${id}`);
+        const { step, bytes, value } = row;
+        const type = row.type as "json" | "bytes";
+        return { build: id, items: [{ name, step, type, bytes, value: type === "json" ? JSON.parse(value) : value }] };
+      },
+    }),
+    defineMethod({
       name: "builds.stop",
       permission: "control",
       summary: "Stops a build; it ends as cancelled, with its request.",
