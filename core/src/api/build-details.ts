@@ -5,8 +5,9 @@ import { usualDuration } from "../store/builds.ts";
 import { stampsOf } from "../store/buildsets.ts";
 import { toChange } from "../store/changes.ts";
 import type { ApiDeps } from "./deps.ts";
+import { failuresOf } from "./failures.ts";
 import { toLog, toStep } from "./rows.ts";
-import { changeShape, logShape, propertyShape, stampShape, stepShape } from "./shapes.ts";
+import { changeShape, failureShape, logShape, propertyShape, stampShape, stepShape } from "./shapes.ts";
 import type { View } from "./visibility.ts";
 
 /** What can be asked for with builds, so that a page of them costs one call. */
@@ -18,6 +19,9 @@ export const detailsShape = z.object({
   logs: z.array(logShape),
   changes: z.array(changeShape).describe("those of its buildset that the caller may see"),
   usualMillis: z.number().nullable().describe("average of the last good builds of this builder"),
+  failure: failureShape
+    .nullable()
+    .describe("why it failed; null if it did not, or while nobody has looked into it yet"),
 });
 
 export type Detail = keyof typeof detailsShape.shape;
@@ -128,6 +132,10 @@ export async function detailsOf(
         (row) => row.buildset_id,
       );
       give("changes", ({ buildset }) => (of.get(buildset) ?? []).map(toChange));
+    },
+    async failure() {
+      const failures = await failuresOf(deps.store, view, ids);
+      give("failure", ({ id }) => failures.get(id)?.failure ?? null);
     },
     async usualMillis() {
       const names = [...new Set(builds.map(({ builder }) => builder))];

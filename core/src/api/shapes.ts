@@ -65,6 +65,46 @@ export const stepShape = z.object({
   statistics: z.record(z.string(), z.number()),
 });
 
+export const failureShape = z.object({
+  steps: z.array(
+    z.object({
+      step: z.int(),
+      name: z.string(),
+      result,
+      summary: z.string(),
+      logs: z.array(
+        z.object({
+          log: z.int(),
+          name: z.string(),
+          of: z.enum(["errors", "end"]).describe("whether its lines name errors, or are only its last ones"),
+          lines: z.array(z.object({ number: z.int(), text: z.string() })),
+        }),
+      ),
+      failing: z.array(z.string()),
+    }),
+  ),
+  moreSteps: z.boolean(),
+  failing: z.array(z.string()).describe("names of tests that failed, as far as they are known"),
+  lastGood: z
+    .object({ build: id, number: z.int(), revision: z.string().nullable(), finishedAt: millis.nullable() })
+    .nullable()
+    .describe("the newest good build of the same builder and branch before it"),
+  changes: z
+    .array(
+      z.object({
+        change: id,
+        author: z.string(),
+        revision: z.string().nullable(),
+        branch: z.string().nullable(),
+        comments: z.string().describe("the first line"),
+        project: z.string(),
+        link: z.string().nullable(),
+      }),
+    )
+    .describe("what was built since, newest first; those that the caller may see"),
+  moreChanges: z.boolean(),
+});
+
 export const logShape = z.object({
   build: id,
   step: z.int(),

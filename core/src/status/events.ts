@@ -32,6 +32,8 @@ export const EVENT_TYPES = {
   "build.assigned": z.strictObject({ ...build, request: id, worker: name }),
   "build.started": z.strictObject({ ...build, worker: name }),
   "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),
+  /** Why it failed is known now: `builds.failure`. */
+  "build.explained": z.strictObject(build),
   "build.data": z.strictObject({ ...build, step: z.int(), name }),
   "step.started": z.strictObject({ ...build, step: z.int(), name, parent: z.int().nullable() }),
   /** An attempt ended, and the step is tried again. */

@@ -25,6 +25,7 @@ const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["builds.get", { build: hidden.build, include: ["steps", "logs", "changes"] }],
   ["builds.steps", { build: hidden.build }],
   ["builds.data", { build: hidden.build }],
+  ["builds.failure", { build: hidden.build }],
   ["logs.list", { build: hidden.build }],
   ["logs.read", { build: hidden.build, step: 1 }],
   ["requests.get", { request: hidden.request }],

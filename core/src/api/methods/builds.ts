@@ -5,12 +5,13 @@ import type { Json } from "../../interfaces/values.ts";
 import type { Row } from "../../store/tables.ts";
 import { DETAILS, type Details, detailsOf, detailsShape, MOST_DETAILED } from "../build-details.ts";
 import type { ApiDeps } from "../deps.ts";
+import { failuresOf } from "../failures.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { rebuildOf } from "../rebuild.ts";
 import { BUILD_COLUMNS, toBuild, toStep } from "../rows.ts";
-import { buildShape, result, stepShape } from "../shapes.ts";
+import { buildShape, failureShape, result, stepShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
 const FIELDS = Object.keys(buildShape.shape);
@@ -160,14 +161,14 @@ export function buildMethods(deps: ApiDeps) {
       params: z.strictObject({
         ...buildRef,
         include: z
-          .array(z.enum(["steps", "logs", "changes"]))
+          .array(z.enum(["steps", "logs", "changes", "failure"]))
           .min(1)
-          .max(3)
+          .max(4)
           .optional(),
       }),
       result: buildShape.extend({
         ...detailsShape.pick({ reason: true, sourceStamps: true, properties: true, usualMillis: true }).shape,
-        ...detailsShape.pick({ steps: true, logs: true, changes: true }).partial().shape,
+        ...detailsShape.pick({ steps: true, logs: true, changes: true, failure: true }).partial().shape,
       }),
       example: { builder: "runtests", number: -1, include: ["steps"] },
       stability: "stable",
@@ -200,6 +201,29 @@ export function buildMethods(deps: ApiDeps) {
           .execute();
         const items = rows.map((row) => toStep(row, running?.find((step) => step.step === row.step)?.summary));
         return { build: id, items };
+      },
+    }),
+    defineMethod({
+      name: "builds.failure",
+      permission: "read",
+      summary:
+        "Why a build failed: its failed steps with the lines of their logs that name errors, failed tests, the last good build and what changed since.",
+      params: z.strictObject(buildRef),
+      result: z.object({
+        build: z.int(),
+        state: z
+          .enum(["none", "wanted", "made"])
+          .describe("`none` for a build that did not fail, `wanted` while nobody has looked into it yet"),
+        failure: failureShape.nullable(),
+      }),
+      example: { builder: "runtests", number: 1 },
+      stability: "experimental",
+      lasts: () => true,
+      async call(ref, { caller }) {
+        const { id } = await findBuild(deps, ref, caller);
+        const found = (await failuresOf(store, new View(caller, store), [id])).get(id);
+        const state = found === undefined ? "none" : found.wanted ? "wanted" : "made";
+        return { build: id, state: state as "none" | "wanted" | "made", failure: found?.failure ?? null };
       },
     }),
     defineMethod({
