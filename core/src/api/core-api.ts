@@ -4,6 +4,7 @@ import { faults } from "../errors/catalogue.ts";
 import type { ApiMethod, Caller } from "../interfaces/api-method.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { Json } from "../interfaces/values.ts";
+import type { Registry } from "../plugins/registry.ts";
 import { addAudit } from "../store/audit.ts";
 import { useToken } from "../store/tokens.ts";
 import { AnswerCache } from "./answer-cache.ts";
@@ -16,6 +17,7 @@ import { auditMethods } from "./methods/audit.ts";
 import { builderMethods } from "./methods/builders.ts";
 import { buildMethods } from "./methods/builds.ts";
 import { changeMethods } from "./methods/changes.ts";
+import { configMethods } from "./methods/config.ts";
 import { eventMethods } from "./methods/events.ts";
 import { listenerMethods } from "./methods/listeners.ts";
 import { logMethods } from "./methods/logs.ts";
@@ -39,6 +41,7 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
     ...eventMethods(deps),
     ...listenerMethods(deps),
     ...auditMethods(deps),
+    ...configMethods(deps),
     ...masterMethods(deps, all),
   ];
 }
@@ -48,7 +51,8 @@ export type CoreMethods = MethodTable<ReturnType<typeof ownMethods>[number]>;
 
 /** Core's methods and those of plugins, in one table. */
 export class CoreApi implements Api {
-  readonly #methods = new Map<string, ApiMethod>();
+  readonly #own: ReadonlyMap<string, ApiMethod>;
+  #methods: ReadonlyMap<string, ApiMethod> = new Map();
   readonly #deps: ApiDeps;
   readonly #logger: Logger;
   readonly #budgets: Budgets;
@@ -59,12 +63,22 @@ export class CoreApi implements Api {
     this.#budgets = new Budgets(deps.clock);
     this.#answers = new AnswerCache(deps.store, deps.generation);
     this.#logger = logger;
-    for (const method of ownMethods(deps, () => this.methods())) this.#methods.set(method.name, method);
-    for (const { plugin, method } of deps.registry.methods) {
-      if (this.#methods.has(method.name))
+    this.#own = new Map(ownMethods(deps, () => this.methods()).map((method) => [method.name, method]));
+    this.checkPlugins(deps.registry());
+    this.usePlugins(deps.registry());
+  }
+
+  /** Refuses plugins whose methods would stand in the way of core's. */
+  checkPlugins(registry: Pick<Registry, "methods">): void {
+    for (const { plugin, method } of registry.methods) {
+      if (this.#own.has(method.name))
         throw faults.pluginRefused(plugin, `It adds the method "${method.name}", which core has already.`);
-      this.#methods.set(method.name, method);
     }
+  }
+
+  /** Offers the methods of these plugins besides core's, and of no others. */
+  usePlugins(registry: Pick<Registry, "methods">): void {
+    this.#methods = new Map([...this.#own, ...registry.methods.map(({ method }) => [method.name, method] as const)]);
   }
 
   methods(): readonly ApiMethod[] {

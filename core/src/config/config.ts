@@ -61,9 +61,21 @@ export interface Config {
   };
 }
 
-/** Gives a configuration its type; returns it as it is. */
+const owned = new WeakSet<object>();
+
+/** Gives a configuration its type. Returns a copy that belongs to the master: it is emptied when a reload has replaced it. */
 export function defineConfig(config: Config): Config {
-  return config;
+  if (typeof config !== "object" || config === null) return config;
+  const copy = { ...config };
+  owned.add(copy);
+  return copy;
+}
+
+/** A value that `defineConfig` made, or `undefined`. */
+export function ownedCopy(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === "object" && value !== null && owned.has(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
 }
 
 const entry = z

@@ -3,6 +3,8 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
+import { ownedCopy } from "./config.ts";
+import { importAnew, withoutTags } from "./local-modules.ts";
 
 /** What a configuration may be called, the usual name first. */
 export const CONFIG_NAMES = ["belfry.config.ts", "belfry.config.mts", "belfry.config.js", "belfry.config.mjs"];
@@ -24,6 +26,29 @@ export function findConfig(named: string | undefined, cwd: string): string {
   const found = CONFIG_NAMES.map((name) => resolve(cwd, name)).find((file) => existsSync(file));
   if (!found) throw faults.configNotFound(resolve(cwd, CONFIG_NAMES[0] as string));
   return found;
+}
+
+/** A configuration that was loaded as a whole, with its local imports. */
+export interface FreshConfig extends LoadedFile {
+  /** A hash of its text and that of its local imports. */
+  code: string;
+  /** To be called when nobody needs it any more: Node never forgets a module, so what it exported is emptied. */
+  release(): void;
+}
+
+/** Loads a configuration and everything local that it imports, as if for the first time. */
+export async function loadFresh(file: string): Promise<FreshConfig> {
+  try {
+    const { exported: value, code } = await importAnew(file);
+    const release = () => {
+      const copy = ownedCopy(value);
+      for (const key of Object.keys(copy ?? {})) delete copy?.[key];
+    };
+    return { file, folder: dirname(file), value, code, release };
+  } catch (error) {
+    if (BelfryError.is(error)) throw error;
+    throw faults.configUnreadable(file, error, withoutTags(messageOf(error)));
+  }
 }
 
 /** Imports a configuration file. What it exports is not checked yet. */

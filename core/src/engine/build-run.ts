@@ -42,6 +42,8 @@ export interface BuildRunDeps {
   clock: Clock;
   logStore: LogStore;
   logCap: number;
+  /** The generation whose builder it builds by, to its end. */
+  generation: number;
   lease: KeptLease;
   worker: Worker;
   secret(name: string, signal: AbortSignal): Promise<string>;
@@ -169,7 +171,7 @@ export class BuildRun {
           );
     // Written with the first step, so that a short build costs a transaction less.
     this.#unwritten = async (tx) => {
-      if (!(await startBuild(tx, this.key, this.#build.worker))) throw new AlreadyEnded();
+      if (!(await startBuild(tx, this.key, this.#build.worker, this.#deps.generation))) throw new AlreadyEnded();
     };
     try {
       try {

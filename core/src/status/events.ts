@@ -13,6 +13,8 @@ const build = { build: id, builder: name, number: z.int() };
 export const EVENT_TYPES = {
   "master.started": z.strictObject({ master: name }),
   "config.loaded": z.strictObject({ generation: id, hash: z.string() }),
+  /** A reload was refused; the generation that runs goes on. */
+  "config.refused": z.strictObject({ faults: z.int(), reason: z.string() }),
   "change.added": z.strictObject({
     change: id,
     source: name,

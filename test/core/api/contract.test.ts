@@ -211,7 +211,13 @@ for (const kind of DATABASES) {
         assert.is(event.builder, event.data.builder, "it has the builder's visibility");
     }
     const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type));
-    assert.equal(unseen.sort(), ["job.parked", "log.grew", "request.retried", "source.recovered", "worker.disconnected"]);
+    assert.equal(unseen.sort(), [
+      "job.parked",
+      "log.grew",
+      "request.retried",
+      "source.recovered",
+      "worker.disconnected",
+    ]);
   });
 
   test(`${kind.name}: what a method does not know is refused, and lists are bounded`, async () => {
