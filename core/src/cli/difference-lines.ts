@@ -16,7 +16,8 @@ const EFFECTS: Record<Effect, string> = {
 export function differenceLines(items: readonly Difference[], paint: Paint): string[] {
   return items.map(({ change, list, name, paths, effect }) => {
     const sign = change === "added" ? paint.green("+") : change === "removed" ? paint.red("-") : paint.yellow("~");
-    const where = paths.length === 0 ? "" : `: ${paths.map((path) => oneLine(path, 120)).join(", ")}`;
+    const where =
+      paths.length === 0 || paths[0] === "value" ? "" : `: ${paths.map((path) => oneLine(path, 120)).join(", ")}`;
     const gone = change === "removed" && list === "builders" ? "its requests wait" : EFFECTS[effect];
     return `  ${sign} ${list} ${oneLine(name)} (${change}; ${gone})${where}`;
   });

@@ -94,7 +94,8 @@ function pathsOf(before: unknown, after: unknown, codes: Codes, base = ""): stri
     }
   };
   walk(before, after, base);
-  return paths;
+  // The value itself needs no path.
+  return paths.map((path) => (path === "" ? "value" : path));
 }
 
 function isTree(value: unknown): value is object {

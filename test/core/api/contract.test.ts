@@ -50,6 +50,8 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     "buildsets.get": [{ buildset: seen.buildset }],
     "changes.get": [{ change: seen.change }],
     "changes.list": [{}, { branch: "main", revision: "public", limit: 1, order: "id", fields: ["id", "files"] }],
+    "config.plan": [{}],
+    "config.reload": [{}],
     "events.since": [
       { since: "0" },
       {},
@@ -212,6 +214,7 @@ for (const kind of DATABASES) {
     }
     const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type));
     assert.equal(unseen.sort(), [
+      "config.refused",
       "job.parked",
       "log.grew",
       "request.retried",

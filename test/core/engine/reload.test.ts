@@ -268,7 +268,7 @@ for (const kind of DATABASES) {
     assert.is(error.code, "BELFRY_RELOAD_RESTART");
     assert.match(error.what, /name/);
     assert.equal((await world.kit.call("config.plan")).items, [
-      { change: "changed", list: "settings", name: "name", paths: [""], effect: "needs-restart" },
+      { change: "changed", list: "settings", name: "name", paths: ["value"], effect: "needs-restart" },
     ]);
   });
 
