@@ -30,6 +30,7 @@ const SAMPLES: Samples = {
   reloadFailed: ["the port is in use", cause],
   pluginRefused: ["one", "It is there twice."],
   databaseNewer: [["0009-more"]],
+  cleanupElsewhere: [],
   databaseForeign: [],
   databaseInUse: [17],
   masterRunning: ["main", "process 1 on here"],

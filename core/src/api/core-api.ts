@@ -24,6 +24,7 @@ import { logMethods } from "./methods/logs.ts";
 import { masterMethods } from "./methods/master.ts";
 import { partMethods } from "./methods/parts.ts";
 import { requestMethods } from "./methods/requests.ts";
+import { retentionMethods } from "./methods/retention.ts";
 import { faultIn } from "./plain-params.ts";
 
 /** Of what a caller gave, in a message about it. */
@@ -42,6 +43,7 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
     ...listenerMethods(deps),
     ...auditMethods(deps),
     ...configMethods(deps),
+    ...retentionMethods(deps),
     ...masterMethods(deps, all),
   ];
 }

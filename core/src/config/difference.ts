@@ -29,7 +29,7 @@ export function difference(before: Generation, after: Generation): Difference[] 
     if (paths.length > 0)
       found.push({ change: "changed", list: "settings", name: key, paths, effect: "needs-restart" });
   }
-  for (const key of ["title", "access", "logs"] as const) {
+  for (const key of ["title", "access", "logs", "retention"] as const) {
     const paths = pathsOf(before.settings[key], after.settings[key], codes);
     if (paths.length > 0) found.push({ change: "changed", list: "settings", name: key, paths, effect: "at-once" });
   }

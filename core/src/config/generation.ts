@@ -4,7 +4,7 @@ import type { Parts, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Scheduler } from "../interfaces/scheduler.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
-import type { CheckedConfig } from "./config.ts";
+import type { CheckedConfig, CheckedRetention } from "./config.ts";
 import { type AnyEntry, type Draft, readShape } from "./draft.ts";
 import { attempt, type Fault, type Report } from "./faults.ts";
 import {
@@ -66,6 +66,7 @@ export interface Generation {
   visible: NonNullable<CheckedConfig["access"]>["visible"];
   budget: number;
   logCap: number;
+  retention: false | CheckedRetention;
   /** The configuration as data, for `config_generations` and to compare by. */
   shown: string;
   /** What is neither a list nor a part, as it was given. */
@@ -195,7 +196,7 @@ export function* allParts(generation: Generation): Generator<[list: string, part
   }
 }
 
-const SETTINGS = ["title", "name", "access", "logs", "plugins"] as const;
+const SETTINGS = ["title", "name", "access", "logs", "retention", "plugins"] as const;
 
 /** Puts together what was checked. */
 function* assemble(
@@ -249,6 +250,7 @@ function* assemble(
     visible: config.access?.visible,
     budget: config.access?.budget ?? 600,
     logCap: config.logs?.cap ?? 200_000_000,
+    retention: config.retention ?? {},
     shown: showConfig(config),
     settings: Object.fromEntries(SETTINGS.map((key) => [key, config[key]])),
     code,

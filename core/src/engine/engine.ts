@@ -16,6 +16,7 @@ import { isLeaseLost, type LeaseKeeper } from "./lease-keeper.ts";
 import { listenerPass } from "./listener-loop.ts";
 import { Loop, type LoopState } from "./loop.ts";
 import { isLost, masterLease, recoverBuilds, recoverOthers } from "./recovery.ts";
+import { RetentionKeeper } from "./retention-keeper.ts";
 import { Runner } from "./runner.ts";
 import { schedulerPass, wantsOf } from "./scheduler-loop.ts";
 import { findSecret } from "./secrets.ts";
@@ -42,6 +43,7 @@ type PartLife = Part<Point>["jobs"];
 export class Engine {
   readonly runner: Runner;
   readonly workers: WorkerKeeper;
+  readonly retention: RetentionKeeper;
   readonly #deps: EngineDeps;
   readonly #loops = new Set<Loop>();
   readonly #partLoops = new Map<PartLife, Loop[]>();
@@ -49,6 +51,7 @@ export class Engine {
   #generationId: number;
   #buildLoop: Loop | undefined;
   #distributor: Loop | undefined;
+  #retention: Loop | undefined;
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -63,6 +66,14 @@ export class Engine {
       workers: generation.workers,
       note: (worker, message, err) => logger[err === undefined ? "info" : "warn"]({ worker, err }, message),
       idle: (worker) => this.runner.idleOn(worker),
+    });
+    this.retention = new RetentionKeeper({
+      store,
+      clock,
+      leases: deps.leases,
+      logStore,
+      logger,
+      kept: () => this.#generation.retention,
     });
     this.runner = new Runner({
       store,
@@ -141,6 +152,7 @@ export class Engine {
     }
     this.#distributor?.ring();
     this.#buildLoop?.ring();
+    this.#retention?.ring();
   }
 
   /** No new builds; those that run go on. */
@@ -351,6 +363,7 @@ export class Engine {
       undefined,
       leases.ttl / 3,
     );
+    this.#retention = this.#add("retention", ["retention"], (signal) => this.retention.pass(signal));
     this.#add(
       "recovery",
       [],

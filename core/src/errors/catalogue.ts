@@ -83,6 +83,12 @@ export const faults = {
       why: `A master runs here, process ${process}; while it does, nobody else touches its database.`,
       fix: "Stop it with `belfry stop`, run this again, and start it again.",
     }),
+  cleanupElsewhere: () =>
+    new BelfryError("BELFRY_CLEANUP_ELSEWHERE", {
+      what: "Old history cannot be removed here.",
+      why: "Another master of this database removes it.",
+      fix: "Run `belfry db cleanup` where that master runs, or stop it first.",
+    }),
   databaseForeign: () =>
     new BelfryError("BELFRY_DATABASE_FOREIGN", {
       what: "This database has tables, but not Belfry's.",

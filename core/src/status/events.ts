@@ -54,6 +54,16 @@ export const EVENT_TYPES = {
   "source.recovered": z.strictObject({ source: name }),
   "listener.parked": z.strictObject({ listener: name, position: z.string(), attempts: z.int() }),
   "job.parked": z.strictObject({ plugin: name, queue: name, job: id, attempts: z.int() }),
+  /** Old history was removed: so many of each. */
+  "retention.done": z.strictObject({
+    builds: z.int(),
+    requests: z.int(),
+    buildsets: z.int(),
+    changes: z.int(),
+    events: z.int(),
+    audit: z.int(),
+    bytes: z.int(),
+  }),
   "token.added": z.strictObject({ token: name }),
   "token.revoked": z.strictObject({ token: name }),
 } as const;

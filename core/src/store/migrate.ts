@@ -4,6 +4,7 @@ import type { OrmOptions } from "../interfaces/database.ts";
 import { ENTITIES } from "./entities.ts";
 import { Tables } from "./migrations/0001-tables.ts";
 import { Tongues } from "./migrations/0002-tongues.ts";
+import { Operation } from "./migrations/0006-operation.ts";
 
 /** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
 export async function runMigrations(options: OrmOptions): Promise<void> {
@@ -29,6 +30,7 @@ async function open(options: OrmOptions) {
       migrationsList: [
         { name: "0001-tables", class: Tables },
         { name: "0002-tongues", class: Tongues },
+        { name: "0006-operation", class: Operation },
       ],
       snapshot: false,
       transactional: true,

@@ -79,6 +79,8 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
       { include: ["reason", "sourceStamps", "properties", "builds"] },
     ],
     "requests.why": [{ request: running.waiting }, { request: seen.request }],
+    "retention.status": [{}],
+    "retention.sweep": [{ dryRun: true }, {}],
     "schedulers.list": [{}],
     "sources.list": [{}],
     "status.now": [{}],
@@ -218,6 +220,7 @@ for (const kind of DATABASES) {
       "job.parked",
       "log.grew",
       "request.retried",
+      "retention.done",
       "source.recovered",
       "worker.disconnected",
     ]);

@@ -196,6 +196,8 @@ for (const kind of DATABASES) {
       "audit.list",
       "config.plan",
       "config.reload",
+      "retention.status",
+      "retention.sweep",
       "tokens.add",
       "tokens.list",
       "tokens.revoke",
