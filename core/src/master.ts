@@ -33,6 +33,7 @@ import { Registry, Shelf } from "./plugins/registry.ts";
 import { type LoadedConfig, type Reloaded, Reloader } from "./reload.ts";
 import { EventFeed } from "./status/event-feed.ts";
 import { apiHistory, type History } from "./status/history.ts";
+import { LoadWatch } from "./status/load.ts";
 import { Status } from "./status/status.ts";
 import { newestPosition } from "./store/events.ts";
 import { type GenerationFacts, recordGeneration } from "./store/generation.ts";
@@ -60,6 +61,8 @@ export interface MasterOptions {
   /** Called when somebody asks the master to stop through the API; the program that runs it then calls `stop`. */
   onStopWanted?(when: "now" | "after-builds"): void;
 }
+
+const DATABASE_PATIENCE = 3_000;
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
@@ -197,6 +200,8 @@ export class Master {
     this.#opened.push({ name: "log search", close: () => endLogSearch(logStore) });
     const generationId = await recordGeneration(store, masterId, factsOf(generation));
     this.#generationId = generationId;
+    const load = new LoadWatch();
+    this.#opened.push({ name: "load", close: async () => load.stop() });
     const feed = new EventFeed(store);
     this.#opened.push({ name: "feed", close: async () => feed.close() });
     const api = new CoreApi(
@@ -208,6 +213,8 @@ export class Master {
         registry: () => this.#registry,
         generation: () => this.#generation,
         engine: () => this.#engine,
+        load: () => load.load,
+        troubles: () => this.#troubles(store, leases),
         reload: () => this.reload(),
         plan: () => this.plan(),
         version,
@@ -241,6 +248,24 @@ export class Master {
     const socket = new SocketServer(this.socketPath, this.#api);
     await socket.start();
     this.#opened.push({ name: "socket", close: () => socket.stop() });
+  }
+
+  async #troubles(store: Store, leases: LeaseKeeper): Promise<string[]> {
+    const troubles: string[] = [];
+    if (this.#abort.signal.aborted) troubles.push("it is stopping");
+    if (!this.#reloader) troubles.push("it is starting");
+    try {
+      const patience = AbortSignal.timeout(DATABASE_PATIENCE);
+      await Promise.race([
+        store.databaseNow(),
+        new Promise((_, reject) => patience.addEventListener("abort", () => reject(patience.reason), { once: true })),
+      ]);
+    } catch {
+      troubles.push("the database does not answer");
+    }
+    if (this.#engine && !leases.get(masterLease(this.generation.masterName)))
+      troubles.push("it was cut off from the database for too long");
+    return troubles;
   }
 
   async #openStore(): Promise<Store> {

@@ -141,23 +141,23 @@ export class Reloader {
         code,
         before: before.generation,
       });
-      for (;;) {
+      let piece: IteratorResult<void, Generation>;
+      do {
+        await new Promise((resolve) => setImmediate(resolve));
         // What is made may look for what plugins share; whoever runs meanwhile must not see it.
         shelf.inForce = registry;
         const deadline = performance.now() + PIECE;
         try {
-          let piece = making.next();
-          while (!piece.done && performance.now() < deadline) piece = making.next();
-          if (piece.done) {
-            registry.settle();
-            const items = difference(before.generation, piece.value);
-            return { generation: piece.value, registry, release, items };
-          }
+          do piece = making.next();
+          while (!piece.done && performance.now() < deadline);
         } finally {
           shelf.inForce = before.registry;
         }
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      } while (!piece.done);
+      registry.settle();
+      await new Promise((resolve) => setImmediate(resolve));
+      const items = difference(before.generation, piece.value);
+      return { generation: piece.value, registry, release, items };
     } catch (error) {
       release?.();
       throw error;

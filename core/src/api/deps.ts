@@ -6,6 +6,7 @@ import type { LogStore } from "../interfaces/log-store.ts";
 import type { Registry } from "../plugins/registry.ts";
 import type { Reloaded } from "../reload.ts";
 import type { EventFeed } from "../status/event-feed.ts";
+import type { Load } from "../status/load.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the methods of core work on. */
@@ -21,6 +22,9 @@ export interface ApiDeps {
   /** See `Master.reload` and `Master.plan`. */
   reload(): Promise<Reloaded>;
   plan(): Promise<Difference[]>;
+  load(): Load;
+  /** Why this master cannot do its work now; empty when it can. */
+  troubles(): Promise<string[]>;
   version: string;
   startedAt: number;
   /** Ends the master: at once, or when the builds that run have ended. */

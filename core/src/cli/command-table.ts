@@ -19,6 +19,8 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   plugins: () => import("./commands/plugins.ts"),
   api: () => import("./commands/api.ts"),
   token: () => import("./commands/token.ts"),
+  doctor: () => import("./commands/doctor.ts"),
+  completion: () => import("./commands/completion.ts"),
   db: () => import("./commands/db.ts"),
 };
 

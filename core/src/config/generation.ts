@@ -243,6 +243,9 @@ function* assemble(
       maxTime: builder.maxTime,
     });
   }
+  yield;
+  const shown = showConfig(config);
+  yield;
   return {
     title: config.title ?? "Belfry",
     masterName: config.name ?? "main",
@@ -251,7 +254,7 @@ function* assemble(
     budget: config.access?.budget ?? 600,
     logCap: config.logs?.cap ?? 200_000_000,
     retention: config.retention ?? {},
-    shown: showConfig(config),
+    shown,
     settings: Object.fromEntries(SETTINGS.map((key) => [key, config[key]])),
     code,
     database: single<"database">("database"),

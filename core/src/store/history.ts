@@ -182,3 +182,16 @@ export async function slowestCursor(store: Store): Promise<number> {
   const cursor = rows[0]?.cursor;
   return cursor === null || cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor);
 }
+
+/** How many events the slowest scheduler and listener have yet to see, and how many jobs of plugins are due. */
+export async function behind(store: Store): Promise<{ schedulers: number; listeners: number; jobs: number }> {
+  const { rows } = await sql<{ newest: number; schedulers: number | null; listeners: number | null; jobs: number }>`
+    select (select value from counters where name = 'events') as newest,
+      (select min(cursor) from schedulers) as schedulers, (select min(cursor) from listeners) as listeners,
+      (select count(*) from (select 1 from jobs where parked = 0 limit 10000) due) as jobs`.execute(store.read);
+  const row = rows[0];
+  const newest = Number(row?.newest ?? 0);
+  const lag = (cursor: number | null | undefined) =>
+    cursor === null || cursor === undefined ? 0 : Math.max(0, newest - Number(cursor));
+  return { schedulers: lag(row?.schedulers), listeners: lag(row?.listeners), jobs: Number(row?.jobs ?? 0) };
+}

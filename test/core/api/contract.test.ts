@@ -70,6 +70,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
       { build: seen.build, step: 1, log: "stdio", pattern: "^t", first: -2, limit: 1 },
       { build: running.build, step: 1, text: "first" },
     ],
+    "master.ready": [{}],
     "plugins.list": [{}],
     "requests.get": [{ request: seen.request }, { request: running.waiting }],
     "requests.list": [
