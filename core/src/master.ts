@@ -19,7 +19,7 @@ import { masterLease } from "./engine/recovery.ts";
 import { ServiceKeeper } from "./engine/service-keeper.ts";
 import { isAlive, lockState, processStart } from "./engine/state-lock.ts";
 import { systemClock } from "./engine/system-clock.ts";
-import { BelfryError, messageOf } from "./errors/belfry-error.ts";
+import { BelfryError } from "./errors/belfry-error.ts";
 import { faults } from "./errors/catalogue.ts";
 import type { Clock } from "./interfaces/clock.ts";
 import type { DatabaseConnection } from "./interfaces/database.ts";
@@ -326,6 +326,7 @@ export class Master {
 
   async #close(): Promise<void> {
     this.#abort.abort(new Error("the master stops"));
+    await this.#reloader?.close();
     const failures: unknown[] = [];
     // The socket and services go first, then the engine, then what they stand on.
     for (const { name, close } of this.#opened.splice(0).reverse()) {
@@ -376,7 +377,7 @@ export class Master {
     const count = Math.max(1, details.length);
     this.#logger.warn({ err: error, faults: details }, "the configuration was refused; the one that runs goes on");
     await store
-      .write(async (tx: Tx) => tx.event("config.refused", { faults: count, reason: messageOf(error).slice(0, 500) }))
+      .write(async (tx: Tx) => tx.event("config.refused", { faults: count }))
       .catch((err) => this.#logger.error({ err }, "that a configuration was refused could not be written"));
   }
 

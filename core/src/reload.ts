@@ -46,6 +46,13 @@ export interface Reloadable {
   logger: Logger;
 }
 
+interface Made {
+  generation: Generation;
+  registry: Registry;
+  release: (() => void) | undefined;
+  items: Difference[];
+}
+
 /** Milliseconds that making a generation may hold the event loop at a time. */
 const PIECE = 8;
 
@@ -54,6 +61,9 @@ export class Reloader {
   readonly #master: Reloadable;
   #release: (() => void) | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  /** The part of a reload that changes what runs. */
+  #applying: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   constructor(master: Reloadable, release: (() => void) | undefined) {
     this.#master = master;
@@ -75,15 +85,31 @@ export class Reloader {
       try {
         return await this.#reload();
       } catch (error) {
-        await this.#master.refused(error);
+        if (!this.#closed) await this.#master.refused(error);
         throw error;
       }
     });
   }
 
+  /** No reload changes anything from now on; resolves when the one that does is through. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#applying;
+  }
+
   async #reload(): Promise<Reloaded> {
+    const made = await this.#make();
+    if (this.#closed) {
+      made.release?.();
+      throw faults.masterStopping();
+    }
+    const applied = this.#apply(made);
+    this.#applying = applied.catch(() => undefined);
+    return applied;
+  }
+
+  async #apply({ generation, registry, release, items }: Made): Promise<Reloaded> {
     const { api, services, engine, shelf, running, logger } = this.#master;
-    const { generation, registry, release, items } = await this.#make();
     const before = running();
     try {
       const restart = items.filter((item) => item.effect === "needs-restart");
@@ -123,12 +149,7 @@ export class Reloader {
     return { generation: this.#master.generationId(), items, draining: engine()?.workers.draining ?? [] };
   }
 
-  async #make(): Promise<{
-    generation: Generation;
-    registry: Registry;
-    release: (() => void) | undefined;
-    items: Difference[];
-  }> {
+  async #make(): Promise<Made> {
     const { load, shelf, running, context } = this.#master;
     if (!load) throw faults.reloadImpossible();
     const { value, code, release } = await load();

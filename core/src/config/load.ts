@@ -36,10 +36,13 @@ export interface FreshConfig extends LoadedFile {
   release(): void;
 }
 
+/** Milliseconds. One that awaits something for ever must not keep every later one from being loaded. */
+const LOAD_PATIENCE = 60_000;
+
 /** Loads a configuration and everything local that it imports, as if for the first time. */
 export async function loadFresh(file: string): Promise<FreshConfig> {
   try {
-    const { exported: value, code } = await importAnew(file);
+    const { exported: value, code } = await withinPatience(importAnew(file));
     const release = () => {
       const copy = ownedCopy(value);
       for (const key of Object.keys(copy ?? {})) delete copy?.[key];
@@ -59,5 +62,18 @@ export async function loadConfigFile(file: string): Promise<LoadedFile> {
   } catch (error) {
     if (BelfryError.is(error)) throw error;
     throw faults.configUnreadable(file, error, messageOf(error));
+  }
+}
+
+async function withinPatience<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const seconds = LOAD_PATIENCE / 1_000;
+    timer = setTimeout(() => reject(new Error(`it took longer than ${seconds} seconds`)), LOAD_PATIENCE);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

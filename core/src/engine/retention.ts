@@ -32,7 +32,7 @@ export const KEPT = {
   every: 3_600_000,
 } as const;
 
-const BUILDS_AT_ONCE = 20;
+const BUILDS_AT_ONCE = 50;
 const ROWS_AT_ONCE = 200;
 /** Of the time that a batch took, so much is left to others before the next. */
 const PAUSE = 3;

@@ -14,7 +14,7 @@ export const EVENT_TYPES = {
   "master.started": z.strictObject({ master: name }),
   "config.loaded": z.strictObject({ generation: id, hash: z.string() }),
   /** A reload was refused; the generation that runs goes on. */
-  "config.refused": z.strictObject({ faults: z.int(), reason: z.string() }),
+  "config.refused": z.strictObject({ faults: z.int() }),
   "change.added": z.strictObject({
     change: id,
     source: name,

@@ -215,11 +215,11 @@ for (const kind of DATABASES) {
       if (/^(build|step|log|request)\./.test(event.type))
         assert.is(event.builder, event.data.builder, "it has the builder's visibility");
     }
-    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type));
+    // Whether a log was seen to grow depends on how long all this took.
+    const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type) && type !== "log.grew");
     assert.equal(unseen.sort(), [
       "config.refused",
       "job.parked",
-      "log.grew",
       "request.retried",
       "retention.done",
       "source.recovered",

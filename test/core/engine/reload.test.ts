@@ -464,6 +464,24 @@ test("reloads that are asked for at once are carried out one after the other", a
   assert.is(kit.master.generation.title, "T3");
 });
 
+test("a master that stops lets a reload that has begun come to its end, and begins none", async () => {
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const calls: string[] = [];
+  const late = service({
+    service: { start: async () => void calls.push("start"), stop: async () => void calls.push("stop") },
+  });
+  const kit = await testMaster({ config: {}, load: async () => (await gate, { services: [late] }) });
+  const reloading = kit.call("config.reload").catch((error) => error);
+  const stopped = kit.close();
+  open();
+  await stopped;
+  assert.is((await reloading).code, "BELFRY_MASTER_STOPPING");
+  assert.equal(calls, []);
+});
+
 test("a scheduler that is reloaded goes on with what it has not seen yet", async () => {
   await using database = await (DATABASES[0] as (typeof DATABASES)[number]).open();
   const seen: number[] = [];
