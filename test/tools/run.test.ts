@@ -1,3 +1,4 @@
+// time limit: 400 s
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -39,7 +40,7 @@ const run = (fixture: string, args: string[] = [], env: NodeJS.ProcessEnv = {}):
   start(["--root", here(`fixtures/${fixture}`), ...args], env).outcome;
 
 async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
+  for (let attempt = 0; attempt < 1_600; attempt += 1) {
     if (await holds()) return;
     await sleep(50);
   }
