@@ -29,7 +29,9 @@ export {
   defineWorker,
   definitionOf,
   duration,
+  parallel,
   renders,
+  sequence,
 } from "./plugins/define.ts";
 export type { History } from "./status/history.ts";
 export { type AnyKysely, type DirectKysely, directKysely, type SqlLanguage } from "./store/direct-kysely.ts";

@@ -5,9 +5,10 @@ import { usualDuration } from "../store/builds.ts";
 import { stampsOf } from "../store/buildsets.ts";
 import { toChange } from "../store/changes.ts";
 import type { ApiDeps } from "./deps.ts";
+import { failuresOf } from "./failures.ts";
 import { parentsOf, triggeredBy, triggeredShape } from "./parents.ts";
 import { toLog, toStep } from "./rows.ts";
-import { changeShape, logShape, parentShape, propertyShape, stampShape, stepShape } from "./shapes.ts";
+import { changeShape, failureShape, logShape, parentShape, propertyShape, stampShape, stepShape } from "./shapes.ts";
 import type { View } from "./visibility.ts";
 
 /** What can be asked for with builds, so that a page of them costs one call. */
@@ -21,6 +22,9 @@ export const detailsShape = z.object({
   usualMillis: z.number().nullable().describe("average of the last good builds of this builder"),
   triggeredBy: parentShape.nullable().describe("the step that triggered its buildset"),
   triggered: z.array(triggeredShape).describe("buildsets that its steps triggered, with their builds so far"),
+  failure: failureShape
+    .nullable()
+    .describe("why it failed; null if it did not, or while nobody has looked into it yet"),
 });
 
 export type Detail = keyof typeof detailsShape.shape;
@@ -136,6 +140,10 @@ export async function detailsOf(
         (row) => row.buildset_id,
       );
       give("changes", ({ buildset }) => (of.get(buildset) ?? []).map(toChange));
+    },
+    async failure() {
+      const failures = await failuresOf(deps.store, view, ids);
+      give("failure", ({ id }) => failures.get(id)?.failure ?? null);
     },
     async usualMillis() {
       const names = [...new Set(builds.map(({ builder }) => builder))];

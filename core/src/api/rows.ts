@@ -1,4 +1,5 @@
 import type { Json, Result } from "../interfaces/values.ts";
+import type { Attempt } from "../store/build-details.ts";
 import type { Row } from "../store/tables.ts";
 
 /** Columns of a build with its builder's name, from `builds as b` joined with `builders as n`. */
@@ -51,6 +52,7 @@ export function toStep(row: Row<"steps">, now?: string) {
   return {
     build: row.build_id,
     step: row.step,
+    parent: row.parent,
     name: row.name,
     kind: row.kind,
     startedAt: row.started_at,
@@ -58,6 +60,10 @@ export function toStep(row: Row<"steps">, now?: string) {
     result: row.result as Result | null,
     summary: row.finished_at === null ? (now ?? "") : row.summary,
     error: row.error === null ? null : (JSON.parse(row.error) as Json),
+    hidden: row.hidden === 1,
+    attempts: JSON.parse(row.attempts ?? "[]") as Attempt[],
+    links: JSON.parse(row.links ?? "[]") as { name: string; url: string }[],
+    statistics: JSON.parse(row.statistics ?? "{}") as Record<string, number>,
   };
 }
 

@@ -52,13 +52,60 @@ export const buildShape = z.object({
 export const stepShape = z.object({
   build: id,
   step: z.int().describe("counts the build's steps from 1"),
+  parent: z.int().nullable().describe("the number of the group that it belongs to"),
   name: z.string(),
-  kind: z.string(),
+  kind: z.string().describe('"parallel" and "sequence" are groups of steps'),
   startedAt: millis,
   finishedAt: millis.nullable(),
   result: result.nullable(),
   summary: z.string(),
   error: z.json(),
+  hidden: z.boolean().describe("true for a step that pages should leave out"),
+  attempts: z
+    .array(z.object({ result, summary: z.string(), startedAt: millis, finishedAt: millis }))
+    .describe("those after which the step was tried again; the logs of attempt N have it in their name"),
+  links: z.array(z.object({ name: z.string(), url: z.string() })),
+  statistics: z.record(z.string(), z.number()),
+});
+
+export const failureShape = z.object({
+  steps: z.array(
+    z.object({
+      step: z.int(),
+      name: z.string(),
+      result,
+      summary: z.string(),
+      logs: z.array(
+        z.object({
+          log: z.int(),
+          name: z.string(),
+          of: z.enum(["errors", "end"]).describe("whether its lines name errors, or are only its last ones"),
+          lines: z.array(z.object({ number: z.int(), text: z.string() })),
+        }),
+      ),
+      failing: z.array(z.string()),
+    }),
+  ),
+  moreSteps: z.boolean(),
+  failing: z.array(z.string()).describe("names of tests that failed, as far as they are known"),
+  lastGood: z
+    .object({ build: id, number: z.int(), revision: z.string().nullable(), finishedAt: millis.nullable() })
+    .nullable()
+    .describe("the newest good build of the same builder and branch before it"),
+  changes: z
+    .array(
+      z.object({
+        change: id,
+        author: z.string(),
+        revision: z.string().nullable(),
+        branch: z.string().nullable(),
+        comments: z.string().describe("the first line"),
+        project: z.string(),
+        link: z.string().nullable(),
+      }),
+    )
+    .describe("what was built since, newest first; those that the caller may see"),
+  moreChanges: z.boolean(),
 });
 
 export const logShape = z.object({

@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   force: () => import("./commands/force.ts"),
   watch: () => import("./commands/watch.ts"),
   log: () => import("./commands/log.ts"),
+  "why-failed": () => import("./commands/why-failed.ts"),
   why: () => import("./commands/why.ts"),
   builds: () => import("./commands/builds.ts"),
   locks: () => import("./commands/locks.ts"),

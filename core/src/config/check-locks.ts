@@ -1,4 +1,4 @@
-import type { Draft, DraftLock } from "./draft.ts";
+import { type Draft, type DraftLock, stepEntriesOf } from "./draft.ts";
 import type { Report } from "./faults.ts";
 
 interface Plain {
@@ -37,8 +37,8 @@ export function checkLocks(draft: Draft, report: Report): void {
     check(entry?.options?.["locks"], `workers[${i}].options.locks`);
   for (const [i, builder] of (draft.builders ?? []).entries()) {
     const held = check(builder?.locks, `builders[${i}].locks`);
-    for (const [j, entry] of (builder?.steps ?? []).entries()) {
-      for (const { lock, at } of check(entry?.options?.["locks"], `builders[${i}].steps[${j}].options.locks`)) {
+    for (const { path, entry } of stepEntriesOf(builder?.steps ?? [], `builders[${i}].steps`)) {
+      for (const { lock, at } of check(entry.options?.["locks"], `${path}.options.locks`)) {
         if (held.some((other) => other.lock === lock))
           report(at, `the builder has the lock "${lock}" already; its steps cannot take it once more`);
       }

@@ -1,11 +1,22 @@
 import { z } from "zod";
 import type { Caller, VisibilitySubject } from "../interfaces/api-method.ts";
+import type { RetryPolicy, StepNode } from "../interfaces/build-step.ts";
 import type { DistributionRules } from "../interfaces/distribution.ts";
 import type { LockDefinition, LockUse } from "../interfaces/lock.ts";
 import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Renders } from "../interfaces/properties.ts";
 import type { Duration, Json } from "../interfaces/values.ts";
-import { duration, isEntry, isPlugin, lockUse, partName, renders } from "../plugins/define.ts";
+import {
+  duration,
+  GROUPS,
+  groupKindOf,
+  isEntry,
+  isPlugin,
+  lockUse,
+  partName,
+  renders,
+  retryPolicy,
+} from "../plugins/define.ts";
 
 type EntryOf<P extends Point> = Entry<P> | PlainEntry;
 
@@ -14,11 +25,14 @@ export interface BuilderConfig extends DistributionRules {
   name: string;
   /** Names of the workers that may build it. */
   workers: string[];
-  /** Run in this order. */
-  steps: EntryOf<"step">[];
+  /** Run in this order. Groups of them are made by `parallel` and `sequence`. */
+  steps: StepNode[];
   /** Set for every command of its builds; a step's own `env` wins. */
   env?: Record<string, Renders<string | null>>;
+  /** Properties of its builds; they win over those of changes and schedulers, those of the worker and of steps win over them. */
   properties?: Record<string, Json>;
+  /** Properties for builds that nothing before has given one of this name: what a change or whoever forces it may set otherwise. */
+  defaultProperties?: Record<string, Json>;
   tags?: string[];
   project?: string;
   description?: string;
@@ -28,6 +42,12 @@ export interface BuilderConfig extends DistributionRules {
   locks?: LockUse;
   /** Requests that have waited so long end as `cancelled`. Counted from when they were made; what is being built goes on. */
   maxWait?: Duration;
+  /**
+   * Builds a request again when its build ends in a way that may pass; the request, and its buildset, end
+   * with the last of them. A build that was stopped is not built again. Builds that end as `retry` are
+   * built again in any case, and do not count.
+   */
+  retry?: RetryPolicy;
 }
 
 /** What a `belfry.config.ts` exports. */
@@ -102,6 +122,25 @@ const lockDefinition = z.discriminatedUnion("kind", [
     maxCountForWorker: z.record(z.string(), maxCount),
   }),
 ]);
+const DEEPEST = 10;
+
+/** What is wrong with a step or group, and with what is in it. */
+function nodeIssues(value: unknown, depth: number): z.core.$ZodIssue[] {
+  const kind = groupKindOf(value);
+  if (kind === undefined) return entry.safeParse(value).error?.issues ?? [];
+  if (depth > DEEPEST)
+    return [{ code: "custom", path: [], message: `groups are at most ${DEEPEST} deep`, input: undefined }];
+  const steps: unknown = (value as Record<string, unknown>)[kind];
+  const inside = (Array.isArray(steps) ? steps : []).flatMap((step, i) =>
+    nodeIssues(step, depth + 1).map((issue) => ({ ...issue, path: [kind, i, ...issue.path] })),
+  );
+  return [...(GROUPS[kind].safeParse(value).error?.issues ?? []), ...inside];
+}
+
+/** A step, or a group of steps and groups. */
+export const stepNode: z.ZodType<StepNode, StepNode> = z.custom<StepNode>().superRefine((value, ctx) => {
+  for (const issue of nodeIssues(value, 1)) ctx.issues.push({ ...issue, input: undefined } as z.core.$ZodRawIssue);
+});
 
 /** The shape of a configuration, before its entries are looked at. */
 export const configSchema = z.strictObject({
@@ -122,11 +161,12 @@ export const configSchema = z.strictObject({
       z.strictObject({
         name: partName,
         workers: z.array(z.string()).min(1, "expected at least one worker"),
-        steps: z.array(entry),
+        steps: z.array(stepNode),
         env: z
           .record(z.string().regex(/^[^=\u0000]+$/, "expected the name of a variable"), renders(z.string().nullable()))
           .optional(),
         properties: z.record(z.string(), z.json()).optional(),
+        defaultProperties: z.record(z.string(), z.json()).optional(),
         tags: z.array(z.string().max(100)).optional(),
         project: z.string().max(200).optional(),
         description: z.string().max(2_000).optional(),
@@ -138,6 +178,7 @@ export const configSchema = z.strictObject({
         canStart: fn<DistributionRules["canStart"]>(),
         collapse: z.union([z.boolean(), fn<DistributionRules["collapse"]>()]).optional(),
         priority: z.union([z.int().min(-1_000_000).max(1_000_000), fn<DistributionRules["priority"]>()]).optional(),
+        retry: retryPolicy.optional(),
       }),
     )
     .optional(),

@@ -1,5 +1,6 @@
+import type { StepNode } from "../interfaces/build-step.ts";
 import type { Entry, PlainEntry, Plugin, Point } from "../interfaces/plugin.ts";
-import { isEntry } from "../plugins/define.ts";
+import { groupKindOf, isEntry } from "../plugins/define.ts";
 import { type CheckedConfig, configSchema } from "./config.ts";
 import { type Report, reportIssues } from "./faults.ts";
 
@@ -32,7 +33,7 @@ export interface DraftLock {
 export interface DraftBuilder {
   name?: string | undefined;
   workers?: List<string> | undefined;
-  steps?: List<AnyEntry> | undefined;
+  steps?: List<StepNode> | undefined;
   locks?: unknown;
 }
 
@@ -77,8 +78,27 @@ export function* entriesOf(draft: Draft): Generator<{ path: string; point: Point
     for (const [i, entry] of (draft[key] ?? []).entries()) if (entry) yield { path: `${key}[${i}]`, point, entry };
   }
   for (const [i, builder] of (draft.builders ?? []).entries()) {
-    for (const [j, entry] of (builder?.steps ?? []).entries()) {
-      if (entry) yield { path: `builders[${i}].steps[${j}]`, point: "step", entry };
-    }
+    yield* stepEntriesOf(builder?.steps ?? [], `builders[${i}].steps`);
   }
+}
+
+/** The entries among steps and groups of them, with their paths. */
+export function* stepEntriesOf(
+  nodes: List<StepNode>,
+  base: string,
+): Generator<{ path: string; point: Point; entry: AnyEntry }> {
+  for (const [i, node] of nodes.entries()) {
+    if (!node) continue;
+    const path = `${base}[${i}]`;
+    const members = membersOf(node);
+    if (members) yield* stepEntriesOf(members.steps, `${path}.${members.kind}`);
+    else yield { path, point: "step", entry: node as AnyEntry };
+  }
+}
+
+/** The kind and the steps of a group; `undefined` for a step. */
+export function membersOf(node: StepNode): { kind: "parallel" | "sequence"; steps: readonly StepNode[] } | undefined {
+  const kind = groupKindOf(node);
+  if (kind === undefined) return undefined;
+  return { kind, steps: (node as unknown as Record<typeof kind, readonly StepNode[]>)[kind] ?? [] };
 }

@@ -1,5 +1,5 @@
 import { faults } from "../errors/catalogue.ts";
-import type { BuildStep } from "../interfaces/build-step.ts";
+import type { BuildStep, StepNode } from "../interfaces/build-step.ts";
 import type { DistributionRules } from "../interfaces/distribution.ts";
 import type { LockDefinition, LockUse } from "../interfaces/lock.ts";
 import type { CreateContext, Parts, Plugin, Point } from "../interfaces/plugin.ts";
@@ -8,10 +8,11 @@ import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
 import { checkLocks } from "./check-locks.ts";
 import type { CheckedConfig } from "./config.ts";
-import { type Draft, readShape } from "./draft.ts";
+import { type Draft, readShape, stepEntriesOf } from "./draft.ts";
 import { attempt, type Fault, type Report } from "./faults.ts";
-import { type Flags, loadPlugins, type MadePart, makeParts, nameOf } from "./parts.ts";
+import { loadPlugins, type MadePart, makeParts, nameOf, type Retry } from "./parts.ts";
 import { showConfig } from "./shown.ts";
+import { assembleSteps, type ConfiguredNode, makeAddedSteps } from "./steps.ts";
 
 export interface Part<P extends Point> {
   name: string;
@@ -20,20 +21,18 @@ export interface Part<P extends Point> {
   part: Parts[P];
 }
 
-export interface ConfiguredStep {
-  name: string;
-  kind: string;
-  plugin: Plugin;
-  step: BuildStep;
-  flags: Flags;
+export interface ConfiguredWorker extends Part<"worker"> {
+  properties: Record<string, Json>;
+  defaultProperties: Record<string, Json>;
 }
 
 export interface ConfiguredBuilder {
   name: string;
   workers: readonly string[];
-  steps: readonly ConfiguredStep[];
+  steps: readonly ConfiguredNode[];
   env: Record<string, unknown>;
   properties: Record<string, Json>;
+  defaultProperties: Record<string, Json>;
   tags: readonly string[];
   project: string;
   description: string;
@@ -41,6 +40,7 @@ export interface ConfiguredBuilder {
   locks: LockUse | undefined;
   maxWait: number | undefined;
   rules: DistributionRules;
+  retry: Retry | undefined;
 }
 
 /** A configuration that was checked as a whole, with an instance of every part. */
@@ -57,7 +57,7 @@ export interface Generation {
   logStore: Part<"logStore"> | undefined;
   secrets: Part<"secrets">[];
   services: Part<"service">[];
-  workers: Part<"worker">[];
+  workers: ConfiguredWorker[];
   sources: Part<"source">[];
   schedulers: Part<"scheduler">[];
   listeners: Part<"listener">[];
@@ -65,6 +65,8 @@ export interface Generation {
   locks: Map<string, LockDefinition>;
   /** What each build on a worker needs besides, by the worker's name. */
   workerLocks: Map<string, LockUse>;
+  /** Makes steps that a running build adds; throws `BELFRY_STEPS_REFUSED`. */
+  makeSteps(nodes: readonly StepNode[]): ConfiguredNode[];
 }
 
 /**
@@ -84,7 +86,7 @@ export function makeGeneration(
   checkNames(draft, parts, report);
   checkLocks(draft, report);
   if (found.length > 0 || !checked) throw faults.configInvalid(found);
-  return assemble(checked, parts);
+  return assemble(checked, parts, (nodes) => makeAddedSteps(nodes, registry, context));
 }
 
 function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: Report): void {
@@ -108,8 +110,7 @@ function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: 
     !names.includes(undefined) && !names.includes(name);
   const schedulerNames = (draft.schedulers ?? []).map((entry) => entry && nameOf(entry));
   for (const [i, builder] of (draft.builders ?? []).entries()) {
-    for (const j of (builder?.steps ?? []).keys()) {
-      const path = `builders[${i}].steps[${j}]`;
+    for (const { path } of stepEntriesOf(builder?.steps ?? [], `builders[${i}].steps`)) {
       const step = parts.get(path)?.part as BuildStep | undefined;
       for (const name of step?.triggers ?? []) {
         if (missing(schedulerNames, name)) report(path, `there is no scheduler named "${name}"`);
@@ -156,7 +157,11 @@ function rulesOf(builder: NonNullable<CheckedConfig["builders"]>[number]): Distr
 }
 
 /** Puts together what was checked. */
-function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): Generation {
+function assemble(
+  config: CheckedConfig,
+  parts: ReadonlyMap<string, MadePart>,
+  makeSteps: Generation["makeSteps"],
+): Generation {
   const single = <P extends Point>(path: string): Part<P> => {
     const { name, kind, plugin, part } = parts.get(path) as MadePart;
     return { name, kind, plugin, part: part as Parts[P] };
@@ -165,19 +170,13 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
     (entries ?? []).map((_, i) => single<P>(`${key}[${i}]`));
   const builders = new Map<string, ConfiguredBuilder>();
   for (const [i, builder] of (config.builders ?? []).entries()) {
-    const steps = builder.steps.map((_, j) => parts.get(`builders[${i}].steps[${j}]`) as MadePart);
     builders.set(builder.name, {
       name: builder.name,
       workers: builder.workers,
-      steps: steps.map(({ kind, plugin, part, flags }) => ({
-        name: flags.name ?? (part as BuildStep).name,
-        kind,
-        plugin,
-        step: part as BuildStep,
-        flags,
-      })),
+      steps: assembleSteps(builder.steps, `builders[${i}].steps`, parts),
       env: builder.env ?? {},
       properties: builder.properties ?? {},
+      defaultProperties: builder.defaultProperties ?? {},
       tags: builder.tags ?? [],
       project: builder.project ?? "",
       description: builder.description ?? "",
@@ -185,6 +184,7 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
       locks: builder.locks,
       maxWait: builder.maxWait,
       rules: rulesOf(builder),
+      retry: builder.retry as Retry | undefined,
     });
   }
   return {
@@ -199,7 +199,10 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
     logStore: config.logStore && single<"logStore">("logStore"),
     secrets: list<"secrets">("secrets", config.secrets),
     services: list<"service">("services", config.services),
-    workers: list<"worker">("workers", config.workers),
+    workers: list<"worker">("workers", config.workers).map((worker, i) => {
+      const { properties = {}, defaultProperties = {} } = (parts.get(`workers[${i}]`) as MadePart).gives;
+      return { ...worker, properties, defaultProperties };
+    }),
     sources: list<"source">("sources", config.sources),
     schedulers: list<"scheduler">("schedulers", config.schedulers),
     listeners: list<"listener">("listeners", config.listeners),
@@ -211,5 +214,6 @@ function assemble(config: CheckedConfig, parts: ReadonlyMap<string, MadePart>): 
         return flags.locks === undefined ? [] : [[name, flags.locks]];
       }),
     ),
+    makeSteps,
   };
 }

@@ -1,14 +1,28 @@
-import type { StepFlags } from "../interfaces/build-step.ts";
+import type { z } from "zod";
+import type { StepFlags, StepNode } from "../interfaces/build-step.ts";
 import type { CreateContext, PartDefinition, Plugin, Point } from "../interfaces/plugin.ts";
-import type { WorkerFlags } from "../interfaces/worker.ts";
-import { definitionOf, kindOf, pluginOf, STEP_FLAG_NAMES, shortKind, stepFlags } from "../plugins/define.ts";
+import type { Result } from "../interfaces/values.ts";
+import {
+  definitionOf,
+  kindOf,
+  pluginOf,
+  STEP_FLAG_NAMES,
+  shortKind,
+  stepFlags,
+  workerGives,
+} from "../plugins/define.ts";
 import type { Registry } from "../plugins/registry.ts";
-import { type AnyEntry, type Draft, entriesOf } from "./draft.ts";
+import { type AnyEntry, type Draft, entriesOf, stepEntriesOf } from "./draft.ts";
 import { attempt, type Report, reportIssues } from "./faults.ts";
 
-const WORKER_FLAG_NAMES: readonly string[] = ["name", "locks"] satisfies (keyof WorkerFlags)[];
+/** What a retry policy comes to, with its defaults. */
+export interface Retry {
+  on: readonly Result[];
+  max: number;
+  within?: number;
+}
 
-export type Flags = Omit<StepFlags, "maxTime"> & { maxTime?: number };
+export type Flags = Omit<StepFlags, "maxTime" | "retry"> & { maxTime?: number; retry?: Retry };
 
 /** A part that was made from an entry. */
 export interface MadePart {
@@ -17,6 +31,8 @@ export interface MadePart {
   plugin: Plugin;
   part: unknown;
   flags: Flags;
+  /** What a worker gives to its builds. */
+  gives: z.output<typeof workerGives>;
 }
 
 interface Known {
@@ -63,6 +79,26 @@ export function makeParts(
   return parts;
 }
 
+/** Makes the parts of steps that a running build adds; only of plugins that are loaded. */
+export function makeAddedParts(
+  nodes: readonly StepNode[],
+  registry: Registry,
+  context: MakeContext,
+  report: Report,
+): Map<string, MadePart> {
+  const loaded = new Set(registry.plugins.map(({ plugin }) => plugin));
+  const parts = new Map<string, MadePart>();
+  for (const { path, point, entry } of stepEntriesOf(nodes, "steps")) {
+    const known = findPart(path, point, entry, registry, report);
+    if (!known) continue;
+    if (loaded.has(known.plugin)) {
+      const made = makePart(path, point, entry, known, context, report);
+      if (made) parts.set(path, made);
+    } else report(path, `its plugin "${known.plugin.name}" is not used by the configuration; list it in \`plugins\``);
+  }
+  return parts;
+}
+
 function findPart(path: string, point: Point, entry: AnyEntry, registry: Registry, report: Report): Known | undefined {
   const own = definitionOf(entry);
   const plugin = own && pluginOf(own);
@@ -90,15 +126,16 @@ function makePart(
 ): MadePart | undefined {
   const { own, common } = splitOptions(point, entry.options ?? {});
   const flags = stepFlags.safeParse(common);
+  const gives = workerGives.safeParse(common);
   const options = definition.options.safeParse(own);
-  for (const { error } of [flags, options]) if (error) reportIssues(error.issues, [path, "options"], report);
-  if (!flags.success || !options.success) return undefined;
+  for (const { error } of [flags, gives, options]) if (error) reportIssues(error.issues, [path, "options"], report);
+  if (!flags.success || !gives.success || !options.success) return undefined;
   const kind = kindOf(definition);
   const name = flags.data.name ?? defaultName(kind);
   let part: unknown;
   if (!attempt(report, path, () => (part = definition.create(options.data, context(plugin, name))))) return undefined;
   if (typeof part === "object" && part !== null && !("then" in part)) {
-    return { name, kind, plugin, part, flags: flags.data };
+    return { name, kind, plugin, part, flags: flags.data, gives: gives.data };
   }
   report(path, `the create of "${shortKind(kind)}" has to return the part, at once`, "BELFRY_PLUGIN_REFUSED");
   return undefined;
@@ -117,10 +154,17 @@ function defaultName(kind: string): string {
   return kind.slice(kind.lastIndexOf("/") + 1);
 }
 
-/** Takes the options that core handles for every step, and the name of other entries, from a part's own. */
+/** The options that core handles at each point; all others are the part's own. */
+const COMMON: Partial<Record<Point, readonly string[]>> = {
+  step: STEP_FLAG_NAMES,
+  source: ["name"],
+  scheduler: ["name"],
+  listener: ["name"],
+  worker: ["name", "locks", ...Object.keys(workerGives.shape)],
+};
+
 function splitOptions(point: Point, options: Readonly<Record<string, unknown>>) {
-  const named = ["source", "scheduler", "listener"].includes(point) ? ["name"] : [];
-  const names = point === "step" ? STEP_FLAG_NAMES : point === "worker" ? WORKER_FLAG_NAMES : named;
+  const names = COMMON[point] ?? [];
   const own: Record<string, unknown> = {};
   const common: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) (names.includes(key) ? common : own)[key] = value;

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../interfaces/clock.ts";
 import type { Json } from "../interfaces/values.ts";
+import { addBuildData, type DataRecord, noteStep, type StepNews } from "../store/build-details.ts";
 import type { BuildKey } from "../store/builds.ts";
 import type { Store } from "../store/store.ts";
 import { storable } from "../store/text.ts";
@@ -61,6 +62,9 @@ export class BuildRecorder {
   readonly #logs = new Map<string, Dirty<LogRecord>>();
   #grown = new Map<string, GrowthRecord>();
   #properties = new Map<string, { value: Json; source: string }>();
+  #data = new Map<string, DataRecord>();
+  #steps = new Map<string, StepNews>();
+  #noted: ((tx: Tx) => Promise<void>)[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
 
@@ -83,19 +87,53 @@ export class BuildRecorder {
   /** After `log` has told of the log; what it says at the end counts alone. */
   logGrew(record: GrowthRecord): void {
     this.#grown.set(`${record.step}/${record.log}`, record);
-    this.#later();
+    this.#soon();
   }
 
   property(name: string, value: Json, source: string): void {
     this.#properties.set(storable(name), { value, source: storable(source) });
-    this.#later();
+    this.#soon();
+  }
+
+  data(record: DataRecord): void {
+    this.#data.set(record.name, record);
+    this.#soon();
+  }
+
+  /** An attempt of a step is over, or a link was added: all there are by now, and what is new. */
+  step(news: StepNews): void {
+    const key = `${news.step} ${news.column}`;
+    const earlier = this.#steps.get(key)?.events ?? [];
+    this.#steps.set(key, { ...news, events: [...earlier, ...news.events] });
+    this.#soon();
+  }
+
+  /** Has `work` done in the transaction of the next `commit`, before what that one does; not sooner. */
+  later(work: (tx: Tx) => Promise<void>): void {
+    this.#noted.push(work);
   }
 
   /** Writes `work` and everything noted so far in one transaction. */
   commit<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#enqueue(async () => {
+      const noted = this.#noted;
+      this.#noted = [];
+      try {
+        return await this.#write(async (tx) => {
+          for (const before of noted) await before(tx);
+          return work(tx);
+        });
+      } catch (error) {
+        this.#noted = [...noted, ...this.#noted];
+        throw error;
+      }
+    });
+  }
+
+  #enqueue<T>(write: () => Promise<T>): Promise<T> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const result = this.#queue.then(() => this.#write(work));
+    const result = this.#queue.then(write);
     this.#queue = result.catch(() => undefined);
     return result;
   }
@@ -105,13 +143,13 @@ export class BuildRecorder {
     // The same entry, also while it is being written: only so is it known to be stored afterwards.
     if (known) Object.assign(known, { record, dirty: true, ended });
     else map.set(key, { record, stored: false, dirty: true, ended });
-    this.#later();
+    this.#soon();
   }
 
-  #later(): void {
+  #soon(): void {
     this.#timer ??= this.#clock.setTimer(LAZY_MILLIS, () => {
       this.#timer = undefined;
-      this.commit(async () => undefined).catch(this.#onError);
+      this.#enqueue(() => this.#write(async () => undefined)).catch(this.#onError);
     });
   }
 
@@ -122,6 +160,10 @@ export class BuildRecorder {
     this.#grown = new Map();
     const properties = this.#properties;
     this.#properties = new Map();
+    const data = this.#data;
+    this.#data = new Map();
+    const steps = this.#steps;
+    this.#steps = new Map();
     for (const { entry } of [...calls, ...logs]) entry.dirty = false;
     let result: T;
     try {
@@ -134,12 +176,18 @@ export class BuildRecorder {
         }
         for (const record of grown.values()) await this.#writeGrowth(tx, record);
         await this.#writeProperties(tx, [...properties]);
+        for (const news of steps.values()) await noteStep(tx, this.#build, news);
+        for (const record of data.values()) await addBuildData(tx, this.#build, record);
         return work(tx);
       });
     } catch (error) {
       for (const { entry } of [...calls, ...logs]) entry.dirty = true;
       this.#grown = new Map([...grown, ...this.#grown]);
       this.#properties = new Map([...properties, ...this.#properties]);
+      this.#data = new Map([...data, ...this.#data]);
+      const since = [...this.#steps.values()];
+      this.#steps = steps;
+      for (const news of since) this.step(news);
       throw error;
     }
     for (const { entry } of [...calls, ...logs]) entry.stored = true;

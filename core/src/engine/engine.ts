@@ -9,6 +9,7 @@ import { newestPosition } from "../store/events.ts";
 import { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
 import { DISTRIBUTOR_LEASE, Distributor } from "./distributor.ts";
+import { failurePass } from "./failure-loop.ts";
 import { type JobEntry, jobPass } from "./job-loop.ts";
 import { isLeaseLost, type LeaseKeeper } from "./lease-keeper.ts";
 import { listenerPass } from "./listener-loop.ts";
@@ -271,6 +272,7 @@ export class Engine {
         listenerPass(entry, { store, clock, leases, feed }, signal),
       );
     }
+    add("failures", ["failures"], (signal) => failurePass({ store, clock, leases, logStore }, signal));
     this.#addJob = (job) => {
       const name = `jobs:${job.records.plugin}/${job.queue}`;
       return add(name, [name], (signal) => jobPass(job, { store, clock, leases }, signal));

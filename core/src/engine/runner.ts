@@ -1,4 +1,4 @@
-import type { Generation, Part } from "../config/generation.ts";
+import type { ConfiguredWorker, Generation } from "../config/generation.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import { type BuildKey, finishBuild, type UnfinishedBuild, unfinishedBuilds } from "../store/builds.ts";
@@ -17,7 +17,7 @@ export interface RunnerDeps {
   /** The lease of this master's present life. */
   lease(): KeptLease | undefined;
   generation(): Generation;
-  worker(name: string): Part<"worker"> | undefined;
+  worker(name: string): ConfiguredWorker | undefined;
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
 }
@@ -65,7 +65,7 @@ export class Runner {
       const notBefore = this.#failed.has(build.id) ? this.#deps.clock.now() + RETRY_PAUSE : 0;
       await this.#deps.store.write(async (tx) => {
         await tx.requireLease(lease);
-        await finishBuild(tx, build, result, summary, notBefore);
+        await finishBuild(tx, build, result, summary, { notBefore });
       });
       this.#failed.delete(build.id);
     }
@@ -112,6 +112,8 @@ export class Runner {
       worker: worker.part,
       scheduler: (name) => generation.schedulers.find((scheduler) => scheduler.name === name),
       locks: generation.locks,
+      workerGives: worker,
+      makeSteps: (nodes) => generation.makeSteps(nodes),
       secret: this.#deps.secret,
       onError: this.#deps.onError,
     });

@@ -5,6 +5,7 @@ import type { Json } from "../interfaces/values.ts";
 import type { FileStat, OutputSink, WorkerSession } from "../interfaces/worker.ts";
 import type { SecretSet } from "../logs/masker.ts";
 import type { BuildRecorder } from "./build-recorder.ts";
+import { OutputLines } from "./output-lines.ts";
 import { describe } from "./source-loop.ts";
 import type { RunningLog } from "./step-log.ts";
 
@@ -18,15 +19,16 @@ export interface StepWorkerDeps {
   signal: AbortSignal;
   now(): number;
   log(name: string): RunningLog;
-  /** The builder's environment, rendered. */
+  /** The environment of worker and builder, rendered. */
   env: Record<string, string | null>;
+  /** Counts the step's calls, over all of its attempts. */
+  calls: { count: number };
 }
 
 /** A step's hands on the worker, with a journal entry for every call. */
 export class JournaledWorker implements StepWorker {
   readonly name: string;
   readonly #deps: StepWorkerDeps;
-  #calls = 0;
   #over = false;
 
   constructor(deps: StepWorkerDeps) {
@@ -49,20 +51,24 @@ export class JournaledWorker implements StepWorker {
   }
 
   run(command: StepCommand): Promise<StepCommandResult> {
-    const { log = "stdio", capture = 0, ...spec } = command;
+    const { log = "stdio", capture = 0, onLine, ...spec } = command;
     const { session, signal, env } = this.#deps;
     return this.#journal("run", spec as unknown as Json, async (callId) => {
       const target = log === null ? undefined : this.#deps.log(log);
+      const lines = onLine && new OutputLines(onLine);
       const kept = { stdout: new Capture(capture), stderr: new Capture(capture) };
       const shown = Array.isArray(spec.command) ? spec.command.map(quote).join(" ") : spec.command;
       await target?.write(`$ ${shown}\n`, "header");
       const sink: OutputSink = (channel, data, time) => {
         if (capture > 0) kept[channel].add(data);
+        lines?.add(channel, data);
         return target?.append(channel, data, time);
       };
       const result = await session.run({ ...spec, env: { ...env, ...spec.env } }, sink, { signal, callId });
       await target?.write(`${ending(result)} after ${(result.elapsed / 1_000).toFixed(1)} s\n`, "header");
       signal.throwIfAborted();
+      lines?.end();
+      if (lines?.error !== undefined) throw lines.error;
       return {
         value: { ...result, stdout: kept.stdout.text(), stderr: kept.stderr.text() },
         outcome: {
@@ -160,8 +166,8 @@ export class JournaledWorker implements StepWorker {
     this.check();
     const { recorder, step, buildId, signal, secrets, now } = this.#deps;
     signal.throwIfAborted();
-    this.#calls += 1;
-    const call = this.#calls;
+    this.#deps.calls.count += 1;
+    const call = this.#deps.calls.count;
     const argsHash = createHash("sha256")
       .update(secrets.text(JSON.stringify(args)))
       .digest("hex");

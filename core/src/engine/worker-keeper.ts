@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Part } from "../config/generation.ts";
+import type { ConfiguredWorker } from "../config/generation.ts";
 import { messageOf } from "../errors/belfry-error.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { Store } from "../store/store.ts";
@@ -10,7 +10,7 @@ export interface WorkerKeeperDeps {
   clock: Clock;
   masterId: number;
   folder: string;
-  workers: readonly Part<"worker">[];
+  workers: readonly ConfiguredWorker[];
   note(worker: string, message: string, error?: unknown): void;
 }
 
@@ -18,7 +18,7 @@ export interface WorkerKeeperDeps {
 export class WorkerKeeper {
   readonly #deps: WorkerKeeperDeps;
   readonly #abort = new AbortController();
-  readonly #started: Part<"worker">[] = [];
+  readonly #started: ConfiguredWorker[] = [];
   readonly #writes = new Map<string, Promise<void>>();
   #withdrawn = false;
 
@@ -26,11 +26,11 @@ export class WorkerKeeper {
     this.#deps = deps;
   }
 
-  get workers(): readonly Part<"worker">[] {
+  get workers(): readonly ConfiguredWorker[] {
     return this.#deps.workers;
   }
 
-  get(name: string): Part<"worker"> | undefined {
+  get(name: string): ConfiguredWorker | undefined {
     return this.#deps.workers.find((worker) => worker.name === name);
   }
 
@@ -49,7 +49,7 @@ export class WorkerKeeper {
     for (const start of begun) if (start.status === "rejected") throw start.reason;
   }
 
-  async #start(worker: Part<"worker">): Promise<void> {
+  async #start(worker: ConfiguredWorker): Promise<void> {
     const folder = join(this.#deps.folder, encodeURIComponent(worker.name));
     await mkdir(folder, { recursive: true });
     await worker.part.start({
@@ -90,14 +90,14 @@ export class WorkerKeeper {
     await this.announce();
   }
 
-  #changed(worker: Part<"worker">): void {
+  #changed(worker: ConfiguredWorker): void {
     this.#write(worker).catch((error) =>
       this.#deps.note(worker.name, `its state could not be written: ${messageOf(error)}`, error),
     );
   }
 
   /** Writes what is true when its turn comes: one after the other, so that the last one stands. */
-  #write(worker: Part<"worker">): Promise<void> {
+  #write(worker: ConfiguredWorker): Promise<void> {
     const before = this.#writes.get(worker.name) ?? Promise.resolve();
     const next = before.then(() => this.#writeNow(worker, worker.part.connected && !this.#withdrawn));
     this.#writes.set(
@@ -107,7 +107,7 @@ export class WorkerKeeper {
     return next;
   }
 
-  async #writeNow(worker: Part<"worker">, connected: boolean): Promise<void> {
+  async #writeNow(worker: ConfiguredWorker, connected: boolean): Promise<void> {
     const { store, masterId } = this.#deps;
     const { slots, info } = worker.part;
     await store.write(async (tx) => {

@@ -311,6 +311,40 @@ export const faults = {
       why: "`run` has to resolve with { result } where result is one of success, warnings, failure, skipped, exception, retry, cancelled.",
       fix: "Correct the step.",
     }),
+  stepsRefused: (details: Details) =>
+    new BelfryError(
+      "BELFRY_STEPS_REFUSED",
+      {
+        what: "The steps that a step wanted to add to its build cannot be used.",
+        why: cut(details.map((fault) => `${fault.path}: ${fault.message}`).join("\n"), 2_000),
+        fix: "Correct what the step makes them from; none of them was added.",
+      },
+      { details },
+    ),
+  linkRefused: (why: string) =>
+    new BelfryError("BELFRY_LINK_REFUSED", {
+      what: "A link cannot be shown with this step.",
+      why,
+      fix: "Give a name and an address that begins with http:, https: or mailto:.",
+    }),
+  statisticRefused: (why: string) =>
+    new BelfryError("BELFRY_STATISTIC_REFUSED", {
+      what: "A figure cannot be kept with this step.",
+      why,
+      fix: "Give a name of at most 100 characters and a finite number.",
+    }),
+  buildDataRefused: (name: string, why: string) =>
+    new BelfryError("BELFRY_BUILD_DATA_REFUSED", {
+      what: `The build data "${cut(name, 100)}" cannot be kept.`,
+      why,
+      fix: "Keep what is large as an artifact or in a log, and a summary of it here.",
+    }),
+  nothingToRebuild: (buildset: number) =>
+    new BelfryError("BELFRY_NOTHING_TO_REBUILD", {
+      what: `There is nothing to build again in buildset ${buildset}.`,
+      why: "None of its requests has ended as failure or exception.",
+      fix: "Rebuild a single build with `builds.rebuild`, or wait for the end of those that run.",
+    }),
   changeInvalid: (details: Details) =>
     new BelfryError(
       "BELFRY_CHANGE_INVALID",

@@ -1,9 +1,10 @@
 import type { Clock } from "./clock.ts";
 import type { LockUse } from "./lock.ts";
 import type { LogChannel } from "./log-store.ts";
+import type { Entry, PlainEntry } from "./plugin.ts";
 import type { Properties, Rendered } from "./properties.ts";
 import type { SourceStampSpec } from "./scheduler.ts";
-import type { Json, Result } from "./values.ts";
+import type { Duration, Json, Result } from "./values.ts";
 import type { CommandResult, CommandSpec, FileStat } from "./worker.ts";
 
 /** What a step may know about the build that it is part of. */
@@ -39,6 +40,12 @@ export interface StepCommand extends CommandSpec {
   log?: string | null;
   /** Besides, keeps this many bytes of stdout and stderr to look at. Default 0. */
   capture?: number;
+  /**
+   * Besides, is told of each line of output as it arrives, without its end, decoded as UTF-8 and cut
+   * after 4,096 characters; secrets in it are not masked. For counting and matching while nothing is
+   * held: it must answer at once. A throw fails the call.
+   */
+  onLine?(line: string, channel: Exclude<LogChannel, "header">): void;
 }
 
 export interface StepCommandResult extends CommandResult {
@@ -145,12 +152,44 @@ export interface StepContext {
   trigger(wish: TriggerWish): Promise<TriggeredBuildset>;
   /** One short line that is shown while the step runs, such as "132 of 400 tests". Cheap; call it as often as you like. */
   progress(summary: string): void;
+  /**
+   * Adds steps to this build, to be run in this order right after this step, before those that follow
+   * it, as its siblings: in a parallel group they follow it in its own branch. They are checked like
+   * configured ones, by the parts of the plugins that the configuration has loaded and no others, and
+   * all of them are refused together with `BELFRY_STEPS_REFUSED` if one is wrong. They end with the
+   * build: a build that is built again decides anew. Those of an attempt that is repeated are
+   * forgotten. A build has at most 1,000 steps that were added.
+   */
+  addSteps(steps: readonly StepNode[]): void;
+  /** Shows an address with the step: `http:`, `https:` or `mailto:`, everything else throws `BELFRY_LINK_REFUSED`. The same name again replaces it. At most 50. */
+  link(name: string, url: string): void;
+  /** A figure of this step, such as `"tests"` or `"warnings"`, kept with it; the same name again replaces it. At most 100. */
+  statistic(name: string, value: number): void;
+  /**
+   * Keeps a value or bytes with the build, for whoever asks the API: a coverage report, the list of
+   * packages. The same name again replaces it. At most 1 MiB each (as JSON) and 100 a build, otherwise
+   * throws `BELFRY_BUILD_DATA_REFUSED`. Secrets are masked in it.
+   */
+  buildData(name: string, value: Json | Uint8Array): void;
+  /**
+   * The newest earlier build of this builder and branch that ended as success or warnings, with the
+   * figures of its step of this step's name; `undefined` if there is none.
+   */
+  lastGood(): Promise<LastGood | undefined>;
+}
+
+export interface LastGood {
+  /** Its number. */
+  readonly number: number;
+  readonly statistics: Readonly<Record<string, number>>;
 }
 
 export interface StepResult {
   result: Result;
   /** One short line: what happened, not that it happened: "3 of 400 tests failed". */
   summary?: string;
+  /** Names of tests that failed, if they are known; the first 100 are kept for the build's failure summary. */
+  failing?: readonly string[];
 }
 
 /**
@@ -214,8 +253,46 @@ export interface StepFlags {
   alwaysRun?: boolean;
   /** False skips the step. A function is asked when its turn comes. */
   doStepIf?: boolean | ((build: BuildInfo & { properties: Properties }) => boolean | Promise<boolean>);
-  /** Ends the step as `failure` after this time, in milliseconds or as "10m". Default: none. */
-  maxTime?: number | string;
+  /** Ends the step as `failure` after this time, in milliseconds or as "10m"; with `retry`, each attempt. Default: none. */
+  maxTime?: Duration;
   /** Taken before it runs, given back when it has ended; its time is counted from when it has them. */
   locks?: LockUse;
+  /**
+   * True hides the step on pages that show the build; it stays in the API, marked as `hidden`. A
+   * function is asked once, with how the step ended; it must answer at once, and a throw hides nothing.
+   */
+  hideIf?: boolean | ((ended: { result: Result; summary: string }) => boolean);
+  /** Runs the step again when it ends in a way that may pass; the last attempt is what counts. It keeps its locks meanwhile. */
+  retry?: RetryPolicy;
 }
+
+/** When something that ended badly is tried again. */
+export interface RetryPolicy {
+  /** Results after which it is tried again. Default: failure and exception. */
+  on?: readonly ("warnings" | "failure" | "exception")[];
+  /** How often it is tried again at most, besides the first time. */
+  max: number;
+  /** Not when so much time has passed since the first attempt began. Default: no limit. */
+  within?: Duration;
+}
+
+/** How a group takes part in its build; its result is what its steps' results and flags come to. */
+export type GroupFlags = Omit<StepFlags, "retry" | "locks">;
+
+/**
+ * Steps at the same time, at most `limit` of them; they begin in their order. When one of them fails
+ * and halts, those that have not begun are left out, but for those with `alwaysRun`; those that run go on
+ * to their end.
+ */
+export interface ParallelSteps extends GroupFlags {
+  parallel: readonly StepNode[];
+  limit?: number;
+}
+
+/** Steps one after the other, as one step of whatever is around them. */
+export interface SequenceOfSteps extends GroupFlags {
+  sequence: readonly StepNode[];
+}
+
+/** What may stand in a builder's `steps`: a step, or a group of them. */
+export type StepNode = Entry<"step"> | PlainEntry | ParallelSteps | SequenceOfSteps;

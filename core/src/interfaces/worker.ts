@@ -1,6 +1,6 @@
 import type { LockUse } from "./lock.ts";
 import type { LogChannel } from "./log-store.ts";
-import type { Millis } from "./values.ts";
+import type { Json, Millis } from "./values.ts";
 
 /** A program to run on a worker. */
 export interface CommandSpec {
@@ -87,6 +87,10 @@ export interface WorkerFlags {
   name?: string;
   /** Taken for each build on this worker, besides those of the builder. */
   locks?: LockUse;
+  /** Properties of the builds on this worker; they win over all others but those that steps set. */
+  properties?: Record<string, Json>;
+  /** Properties for builds that nothing else has given one of this name. */
+  defaultProperties?: Record<string, Json>;
 }
 
 export interface WorkerStartContext {

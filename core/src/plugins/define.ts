@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { faults } from "../errors/catalogue.ts";
-import type { StepFlags } from "../interfaces/build-step.ts";
+import type { GroupFlags, ParallelSteps, SequenceOfSteps, StepFlags, StepNode } from "../interfaces/build-step.ts";
 import type {
   Entry,
   PartDefinition,
@@ -133,6 +133,16 @@ export const lockUse = renders(
   ),
 );
 
+/** A schema for {@link RetryPolicy}. */
+export const retryPolicy = z.strictObject({
+  on: z
+    .array(z.enum(["warnings", "failure", "exception"]))
+    .min(1)
+    .default(["failure", "exception"]),
+  max: z.int().min(1).max(100),
+  within: duration.optional(),
+});
+
 /** The options that every step has besides its own. */
 export const stepFlags = z.object({
   name: partName.optional(),
@@ -147,8 +157,43 @@ export const stepFlags = z.object({
     .optional(),
   maxTime: duration.optional(),
   locks: lockUse.optional(),
+  hideIf: z
+    .union([z.boolean(), z.custom<Exclude<StepFlags["hideIf"], boolean>>((value) => typeof value === "function")])
+    .optional(),
+  retry: retryPolicy.optional(),
 });
 
 export const STEP_FLAG_NAMES = Object.keys(stepFlags.shape);
+
+const group = { ...stepFlags.omit({ retry: true, locks: true }).shape };
+const members = z.array(z.unknown()).min(1, "expected at least one step");
+
+/** The two kinds of groups, before their steps are looked at. */
+export const GROUPS = {
+  parallel: z.strictObject({ ...group, parallel: members, limit: z.int().min(1).optional() }),
+  sequence: z.strictObject({ ...group, sequence: members }),
+} as const;
+
+/** Which kind of group a value is; `undefined` for what is none. */
+export function groupKindOf(value: unknown): keyof typeof GROUPS | undefined {
+  if (typeof value !== "object" || value === null || "kind" in value) return undefined;
+  return "parallel" in value ? "parallel" : "sequence" in value ? "sequence" : undefined;
+}
+
+/** Steps that run at the same time, at most `limit` of them: `parallel([lint, test], { name: "checks" })`. */
+export function parallel(steps: readonly StepNode[], options: GroupFlags & { limit?: number } = {}): ParallelSteps {
+  return { ...options, parallel: steps };
+}
+
+/** Steps one after the other that are one step of what is around them: `sequence([build, test], { name: "linux" })`. */
+export function sequence(steps: readonly StepNode[], options: GroupFlags = {}): SequenceOfSteps {
+  return { ...options, sequence: steps };
+}
+
+/** The options that every worker has besides its name and its own. */
+export const workerGives = z.object({
+  properties: z.record(z.string(), z.json()).optional(),
+  defaultProperties: z.record(z.string(), z.json()).optional(),
+});
 
 export type AnyPart = Parts[Point];

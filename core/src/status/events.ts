@@ -37,7 +37,13 @@ export const EVENT_TYPES = {
   "build.assigned": z.strictObject({ ...build, request: id, worker: name }),
   "build.started": z.strictObject({ ...build, worker: name }),
   "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),
-  "step.started": z.strictObject({ ...build, step: z.int(), name }),
+  /** Why it failed is known now: `builds.failure`. */
+  "build.explained": z.strictObject(build),
+  "build.data": z.strictObject({ ...build, step: z.int(), name }),
+  "step.started": z.strictObject({ ...build, step: z.int(), name, parent: z.int().nullable() }),
+  /** An attempt ended, and the step is tried again. */
+  "step.retried": z.strictObject({ ...build, step: z.int(), name, attempt: z.int(), result, summary: z.string() }),
+  "step.linked": z.strictObject({ ...build, step: z.int(), name, url: z.string() }),
   "step.finished": z.strictObject({ ...build, step: z.int(), name, result, summary: z.string() }),
   /** It stands in line for locks; told once, and only if it has to wait. `step.resumed` follows when it has them. */
   "step.waiting": z.strictObject({ ...build, step: z.int(), name, locks: z.array(name) }),

@@ -1,6 +1,6 @@
-import type { RunningBuildView } from "../engine/build-run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { LoopState } from "../engine/loop.ts";
+import type { RunningBuildView } from "../engine/running-build.ts";
 
 /**
  * What is configured and what runs now in this process: answered at once, from memory, by the

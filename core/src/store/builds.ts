@@ -99,35 +99,51 @@ export async function startBuild(tx: Tx, build: BuildKey, worker: string): Promi
 export async function startStep(
   tx: Tx,
   build: BuildKey,
-  step: { step: number; name: string; kind: string },
+  step: { step: number; name: string; kind: string; parent: number | null; hidden: boolean },
 ): Promise<void> {
   const name = storable(step.name);
   await tx.db
     .insertInto("steps")
     .values({
       build_id: build.id,
-      ...step,
+      step: step.step,
       name,
+      kind: step.kind,
+      parent: step.parent,
+      hidden: step.hidden ? 1 : 0,
       started_at: tx.now,
       finished_at: null,
       result: null,
       summary: "",
       error: null,
       locks: 0,
+      attempts: null,
+      links: null,
+      statistics: null,
+      failing: null,
     })
     .execute();
   tx.event(
     "step.started",
-    { build: build.id, builder: build.builder, number: build.number, step: step.step, name },
+    { build: build.id, builder: build.builder, number: build.number, step: step.step, name, parent: step.parent },
     scope(build),
   );
 }
 
-export async function finishStep(
-  tx: Tx,
-  build: BuildKey,
-  step: { step: number; name: string; result: Result; summary: string; error: Json },
-): Promise<void> {
+export interface FinishedStep {
+  step: number;
+  name: string;
+  result: Result;
+  summary: string;
+  error: Json;
+  hidden: boolean;
+  /** Figures by name. */
+  statistics?: Record<string, number>;
+  /** Names of tests that failed. */
+  failing?: readonly string[];
+}
+
+export async function finishStep(tx: Tx, build: BuildKey, step: FinishedStep): Promise<void> {
   const summary = storable(step.summary);
   const row = await tx.db
     .updateTable("steps")
@@ -136,6 +152,9 @@ export async function finishStep(
       result: step.result,
       summary,
       error: step.error === null ? null : JSON.stringify(step.error),
+      hidden: step.hidden ? 1 : 0,
+      statistics: jsonOrNull(step.statistics),
+      failing: jsonOrNull(step.failing),
     })
     .where("build_id", "=", build.id)
     .where("step", "=", step.step)
@@ -157,16 +176,19 @@ export async function finishStep(
   );
 }
 
+/** What a failed build's end asks for: somebody to look why, outside of the transaction. */
+const EXPLAINED: readonly Result[] = ["failure", "exception"];
+
 /**
- * Ends a build. With `retry` its request waits again, not before `notBefore`; with every other
- * result the request ends with it. False if the build had ended already.
+ * Ends a build. With `retry`, or if it shall be built `again`, its request waits again, not before
+ * `notBefore`; otherwise the request ends with the result. False if the build had ended already.
  */
 export async function finishBuild(
   tx: Tx,
   build: BuildKey,
   result: Result,
   summary: string,
-  notBefore = 0,
+  { notBefore = 0, again = false }: { notBefore?: number; again?: boolean } = {},
 ): Promise<boolean> {
   const row = await tx.db
     .updateTable("builds")
@@ -192,18 +214,31 @@ export async function finishBuild(
     scope(build),
   );
   if (result !== "success" && result !== "warnings") await cancelChildren(tx, build);
+  if (EXPLAINED.includes(result)) {
+    await tx.db
+      .insertInto("build_failures")
+      .values({ build_id: build.id, state: "wanted", made_at: null, summary: null })
+      .execute();
+    tx.ring("failures");
+  }
   const request = { id: build.requestId, buildsetId: build.buildsetId, builder: build.builder, project: build.project };
-  if (result !== "retry") await finishRequest(tx, request, result);
-  else if (row.stop_reason !== null) await finishRequest(tx, request, "cancelled");
+  const lost = result === "retry";
+  if (row.stop_reason !== null) await finishRequest(tx, request, lost ? "cancelled" : result);
+  else if (!lost && !again) await finishRequest(tx, request, result);
   else {
-    const again = await tx.db
+    const waits = await tx.db
       .updateTable("build_requests")
-      .set((eb) => ({ state: "pending", claimed_at: null, retries: eb("retries", "+", 1), not_before: notBefore }))
+      .set((eb) => ({
+        state: "pending",
+        claimed_at: null,
+        retries: eb("retries", "+", lost ? 1 : 0),
+        not_before: notBefore,
+      }))
       .where("id", "=", build.requestId)
       .where("state", "=", "claimed")
       .returning("id")
       .executeTakeFirst();
-    if (again) {
+    if (waits) {
       tx.event(
         "request.retried",
         { request: build.requestId, buildset: build.buildsetId, builder: build.builder },
@@ -327,6 +362,35 @@ export async function endLostBuilds(store: Store, lost: readonly BuildKey[], lea
   });
 }
 
+/** The figures of the step of this name in the newest good build of the same builder and branch before this one. */
+export async function lastGoodFigures(
+  store: Store,
+  build: { id: number; builder: string; branch: string | null },
+  step: string,
+): Promise<{ number: number; statistics: Record<string, number> } | undefined> {
+  const good = await store.read
+    .selectFrom("builds as b")
+    .innerJoin("builders as n", "n.id", "b.builder_id")
+    .select(["b.id", "b.number"])
+    .where("n.name", "=", build.builder)
+    .where("b.branch", build.branch === null ? "is" : "=", build.branch)
+    .where("b.id", "<", build.id)
+    .where("b.result", "in", ["success", "warnings"])
+    .orderBy("b.id", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  if (!good) return undefined;
+  const row = await store.read
+    .selectFrom("steps")
+    .select("statistics")
+    .where("build_id", "=", good.id)
+    .where("name", "=", storable(step))
+    .orderBy("step")
+    .limit(1)
+    .executeTakeFirst();
+  return { number: good.number, statistics: JSON.parse(row?.statistics ?? "{}") };
+}
+
 /** Average time of the last successful builds of a builder, or `undefined`. */
 export async function usualDuration(store: Store, builder: string): Promise<number | undefined> {
   const { rows } = await sql<{ mean: number | null }>`
@@ -336,6 +400,10 @@ export async function usualDuration(store: Store, builder: string): Promise<numb
       order by b.id desc limit 5) recent`.execute(store.read);
   const mean = rows[0]?.mean;
   return mean === null || mean === undefined ? undefined : Number(mean);
+}
+
+function jsonOrNull(value: object | undefined): string | null {
+  return value === undefined || Object.keys(value).length === 0 ? null : JSON.stringify(value);
 }
 
 function scope(build: BuildKey) {

@@ -239,6 +239,13 @@ export const Step = defineEntity({
     error: json().nullable(),
     /** 1 once it asked for locks. */
     locks: p.integer().default(0),
+    /** The number of the group that it belongs to. */
+    parent: p.integer().nullable(),
+    hidden: p.integer().default(0),
+    attempts: json().nullable(),
+    links: json().nullable(),
+    statistics: json().nullable(),
+    failing: json().nullable(),
   },
 });
 
@@ -262,6 +269,33 @@ export const LockRow = defineEntity({
     held_at: millis().nullable(),
   },
   indexes: [{ properties: ["build_id"] }, { properties: ["request_id"] }],
+});
+
+export const BuildData = defineEntity({
+  name: "BuildData",
+  tableName: "build_data",
+  properties: {
+    build_id: p.integer().primary(),
+    name: p.string().length(255).primary(),
+    step: p.integer(),
+    /** `json`, or `bytes`, whose value is base64. */
+    type: p.string().length(20),
+    bytes: p.integer(),
+    value: p.text(),
+  },
+});
+
+/** Why builds failed: written as `wanted` with a build's end, and as `made` once by whoever looks into its logs. */
+export const BuildFailure = defineEntity({
+  name: "BuildFailure",
+  tableName: "build_failures",
+  properties: {
+    build_id: p.integer().primary().autoincrement(false),
+    state: p.string().length(20),
+    made_at: millis().nullable(),
+    summary: json().nullable(),
+  },
+  indexes: [{ properties: ["state", "build_id"] }],
 });
 
 export const StepCall = defineEntity({
@@ -479,6 +513,8 @@ export const ENTITIES = [
   StepCall,
   Log,
   BuildProperty,
+  BuildData,
+  BuildFailure,
   WorkerRow,
   ChangeSourceRow,
   SchedulerRow,

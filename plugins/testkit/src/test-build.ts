@@ -8,6 +8,7 @@ import {
   type BuildStep,
   type Clock,
   type Json,
+  type LastGood,
   type LogChannel,
   type Properties,
   type Property,
@@ -17,6 +18,7 @@ import {
   type StepCommandResult,
   type StepContext,
   type StepLog,
+  type StepNode,
   type StepResult,
   type StepWorker,
   type TriggeredBuildset,
@@ -35,6 +37,8 @@ export interface TestBuildOptions {
   clock?: Clock;
   /** How what is triggered ends, by scheduler; a promise keeps the step waiting. A scheduler that is not here is unknown. */
   schedulers?: Record<string, Partial<TriggerOutcome> | ((wish: TriggerWish) => Promise<Partial<TriggerOutcome>>)>;
+  /** What `ctx.lastGood` says. Default: there was no good build. */
+  lastGood?: LastGood;
   /** How `ctx.worker.run` ends when the build is stopped; a step has to bear both. Default "resolves". */
   stoppedCommand?: "resolves" | "rejects";
 }
@@ -52,6 +56,13 @@ export interface TestBuild extends AsyncDisposable {
   readonly logs: ReadonlyMap<string, string>;
   /** What the step said about its progress. */
   readonly progress: readonly string[];
+  /** Steps that the step has added to its build. */
+  readonly added: readonly StepNode[];
+  /** Addresses by name. */
+  readonly links: ReadonlyMap<string, string>;
+  readonly statistics: Readonly<Record<string, number>>;
+  /** What the step kept with its build, by name. */
+  readonly data: ReadonlyMap<string, Json | Uint8Array>;
   /** Calls of the worker, as `"run"`, `"stat"` and so on, in the order in which they began. */
   readonly calls: readonly string[];
   /** What was triggered, in order. */
@@ -94,6 +105,10 @@ class LocalTestBuild implements TestBuild {
   readonly lateUses: string[] = [];
   readonly triggered: TriggerWish[] = [];
   readonly cancelled: number[] = [];
+  readonly added: StepNode[] = [];
+  readonly links = new Map<string, string>();
+  readonly statistics: Record<string, number> = {};
+  readonly data = new Map<string, Json | Uint8Array>();
   pending = 0;
   readonly #options: TestBuildOptions;
   readonly #written = new Map<string, string>();
@@ -202,6 +217,29 @@ class LocalTestBuild implements TestBuild {
         use("progress");
         this.progress.push(summary);
       },
+      addSteps: (steps) => {
+        use("addSteps");
+        for (const node of steps) if (!isNode(node)) throw new Error("addSteps was given something that is no step");
+        this.added.push(...steps);
+      },
+      link: (name, url) => {
+        use("link");
+        if (!/^(https?|mailto):/.test(url)) throw new Error("an address begins with http:, https: or mailto:");
+        this.links.set(name, url);
+      },
+      statistic: (name, value) => {
+        use("statistic");
+        if (!Number.isFinite(value)) throw new Error(`the figure "${name}" is no finite number`);
+        this.statistics[name] = value;
+      },
+      buildData: (name, value) => {
+        use("buildData");
+        this.data.set(name, value);
+      },
+      lastGood: async () => {
+        use("lastGood");
+        return this.#options.lastGood;
+      },
     };
     this.properties.writer = step.name;
     try {
@@ -242,10 +280,16 @@ class LocalTestBuild implements TestBuild {
     const shown = typeof command.command === "string" ? command.command : command.command.join(" ");
     await out?.write(`$ ${shown}\n`, "header");
     const kept = { stdout: new Capture(command.capture ?? 0), stderr: new Capture(command.capture ?? 0) };
+    const lines = { stdout: new Lines(), stderr: new Lines() };
+    const tell = (channel: "stdout" | "stderr", ended: string[]) => {
+      for (const line of ended) command.onLine?.(line, channel);
+    };
     const result = await runTestCommand(this.folder, command, signal, async (channel, data) => {
       kept[channel].add(data);
+      tell(channel, lines[channel].add(data));
       await out?.write(data, channel);
     });
+    for (const channel of ["stdout", "stderr"] as const) tell(channel, lines[channel].end());
     await out?.write(`${result.killed ?? result.signal ?? `exit code ${result.code}`}\n`, "header");
     if (result.killed === "cancelled" && this.#options.stoppedCommand === "rejects") throw signal.reason;
     return { ...result, stdout: kept.stdout.text, stderr: kept.stderr.text };
@@ -322,6 +366,30 @@ class Capture {
   get text(): string {
     return Buffer.concat(this.#pieces).toString("utf8");
   }
+}
+
+/** Cuts a stream into lines. */
+class Lines {
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+
+  add(data: Uint8Array): string[] {
+    const lines = (this.#rest + this.#decoder.decode(data, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    return lines;
+  }
+
+  end(): string[] {
+    const rest = this.#rest + this.#decoder.decode();
+    return rest === "" ? [] : [rest];
+  }
+}
+
+function isNode(value: unknown): value is StepNode {
+  if (typeof value !== "object" || value === null) return false;
+  if ("kind" in value) return typeof value.kind === "string";
+  const members = "parallel" in value ? value.parallel : "sequence" in value ? value.sequence : undefined;
+  return Array.isArray(members) && members.length > 0 && members.every(isNode);
 }
 
 const plainBuild: BuildInfo = {

@@ -58,17 +58,17 @@ export async function tongueWorld(anonymous: "none" | "read" = "read", plugins: 
       sources: [source({ name: "repository", source: { pollInterval: 86_400_000, poll: async () => undefined } })],
       schedulers: [
         force({ name: "force", builders: ["runtests"] }),
-        force({ name: "covert-force", builders: ["covert"], project: "hidden" }),
+        force({ name: "covert-force", builders: ["covert"], project: "clandestine" }),
       ],
       builders: [
         { name: "runtests", project: "public", workers: ["here"], steps: [work] },
-        { name: "covert", project: "hidden", workers: ["here"], steps: [work] },
+        { name: "covert", project: "clandestine", workers: ["here"], steps: [work] },
       ],
     },
   });
   for (const [scheduler, project] of [
     ["force", "public"],
-    ["covert-force", "hidden"],
+    ["covert-force", "clandestine"],
   ] as const) {
     await kit.addChange({ key: project, project });
     const { buildset } = await kit.call("schedulers.force", { scheduler, branch: "main", reason: `for ${project}` });

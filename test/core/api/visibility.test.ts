@@ -25,6 +25,8 @@ const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["builds.get", { build: hidden.build, include: ["steps", "logs", "changes"] }],
   ["builds.get", { build: hidden.build, include: ["triggeredBy", "triggered"] }],
   ["builds.steps", { build: hidden.build }],
+  ["builds.data", { build: hidden.build }],
+  ["builds.failure", { build: hidden.build }],
   ["logs.list", { build: hidden.build }],
   ["logs.read", { build: hidden.build, step: 1 }],
   ["requests.get", { request: hidden.request }],
@@ -38,6 +40,7 @@ const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
 const controlsHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["builds.stop", { build: hidden.build }],
   ["builds.rebuild", { build: hidden.build }],
+  ["buildsets.rebuild", { buildset: hidden.buildset }],
   ["requests.cancel", { request: hidden.request }],
   ["requests.prioritize", { request: hidden.request, priority: 1 }],
   ["builders.pause", { builder: "covert" }],
@@ -91,7 +94,8 @@ async function everything(world: ApiWorld, caller: Caller): Promise<string> {
   const answers = [];
   for (const [method, params] of asked) {
     const answer = await kit.call(method, params, caller).catch((error: BelfryError) => error.message);
-    answers.push(`${method} ${JSON.stringify(answer)}`);
+    // The field of this name says whether pages leave a step out.
+    answers.push(`${method} ${JSON.stringify(answer).replaceAll('"hidden":false', "")}`);
   }
   return answers.join("\n");
 }
@@ -200,6 +204,7 @@ for (const kind of DATABASES) {
     const control = [
       "builds.stop",
       "builds.rebuild",
+      "buildsets.rebuild",
       "requests.cancel",
       "requests.prioritize",
       "builders.pause",

@@ -30,6 +30,9 @@ export async function apiWorld(database: TestDatabase, more: Partial<Config> = {
       await ctx.log("stdio").write("one\ntwo\nthree\n");
       await ctx.worker.run({ command: ["true"] });
       ctx.properties.set("p", { a: [1, null, "x"] });
+      ctx.link("report", "https://example.org/report");
+      ctx.statistic("tests", 3);
+      ctx.buildData("facts", { of: ctx.build.builder });
       return { result: "success", summary: "fine" };
     },
   });

@@ -1,6 +1,6 @@
 import { force } from "@belfry/schedulers";
 import { fakeWorker, secrets, step, type TestMaster, testMaster, until } from "@belfry/testkit";
-import { type Config, type Entry, interpolate, property, type StepContext, secret } from "belfry";
+import { type Config, type Entry, interpolate, type StepContext, secret } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -236,31 +236,6 @@ test("a secret that nobody knows is an error that names it", async () => {
   ]);
   const b = await build(kit);
   assert.is(b.steps[0]?.error.code, "BELFRY_SECRET_UNKNOWN");
-});
-
-test("properties come from builder, change and scheduler, the later wins, each with its source", async () => {
-  await using kit = await world(
-    [
-      step({
-        run: async (ctx) => (
-          ctx.properties.set("mine", [1]),
-          {
-            result: "success",
-            summary: await ctx.render(interpolate`${property("a")} ${property("c")} ${property("buildername")}`),
-          }
-        ),
-      }),
-    ],
-    {
-      builder: { properties: { a: "builder", c: "builder" } },
-    },
-  );
-  const b = await build(kit, { properties: { a: "forced" } });
-  assert.is(b.steps[0]?.summary, "forced builder b");
-  const { properties } = await kit.call("builds.get", { build: b.id });
-  assert.equal(properties.a, { value: "forced", source: "Scheduler" });
-  assert.equal(properties.c, { value: "builder", source: "Builder" });
-  assert.equal(properties.mine, { value: [1], source: "step" });
 });
 
 test("every worker call is in the journal, with a hash of its arguments and how it ended", async () => {

@@ -1,6 +1,6 @@
 import { force } from "@belfry/schedulers";
-import { fakeWorker, type TestMaster, testClock, testMaster, until } from "@belfry/testkit";
-import { type BuilderConfig, type Config, type Json, masterLock, property, workerLock } from "belfry";
+import { fakeWorker, step, type TestMaster, testClock, testMaster, until } from "@belfry/testkit";
+import { type BuilderConfig, type Config, type Json, masterLock, parallel, property, workerLock } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { tokenCaller } from "../api/world.ts";
@@ -97,6 +97,35 @@ for (const kind of DATABASES) {
       (await kit.call("locks.list")).items.map((item: { name: string }) => item.name),
       ["disk", "cores"],
     );
+  });
+
+  test(`${kind.name}: steps side by side take turns at one lock, and one that is tried again keeps it`, async () => {
+    await using database = await kind.open();
+    const gates = new Gates();
+    const locks = [disk.access("exclusive")];
+    const holding: number[] = [];
+    const list = async () => (await kit.call("locks.list", { lock: "disk" })).items[0];
+    const flaky = step({
+      title: "flaky",
+      locks,
+      retry: { max: 1 },
+      async run() {
+        holding.push(...(await list()).holders.map((holder: { step: number }) => holder.step));
+        return { result: holding.length === 1 ? "failure" : "success" };
+      },
+    });
+    const steps = [parallel([flaky, gates.step("second", { locks }), gates.step("third", { locks })])];
+    await using kit = await testMaster({ config: configOf(database, [{ name: "a", workers: ["w"], steps }]) });
+    const request = await ask(kit, "a");
+    await gates.until("a second");
+    assert.equal(holding, [2, 2]);
+    await until(async () => (await list()).queue.length === 1, "the third in line");
+    await gates.open("a second");
+    await gates.until("a third");
+    await gates.open("a third");
+    await until(result(kit, request), "its end");
+    assert.is((await kit.call("requests.get", { request })).result, "success");
+    await noClaims(kit);
   });
 
   test(`${kind.name}: a worker's lock counts for each worker, with a limit of its own where one is set`, async () => {

@@ -36,7 +36,7 @@ async function newBuild(store: Store, masterId = 1, masterFence = 1): Promise<Bu
     const { number } = await tx.db.selectFrom("builds").select("number").where("id", "=", id).executeTakeFirstOrThrow();
     const key = { id, number, builder: "b", project: "", requestId, buildsetId };
     await startBuild(tx, key, "w");
-    await startStep(tx, key, { step: 1, name: "s", kind: "k" });
+    await startStep(tx, key, { step: 1, name: "s", kind: "k", parent: null, hidden: false });
     return key;
   });
 }
@@ -50,7 +50,9 @@ const need = (lock: string, mode: "counting" | "exclusive" = "counting", count =
   count,
 });
 const endStep = (store: Store, build: BuildKey) =>
-  store.write((tx) => finishStep(tx, build, { step: 1, name: "s", result: "success", summary: "", error: null }));
+  store.write((tx) =>
+    finishStep(tx, build, { step: 1, name: "s", result: "success", summary: "", error: null, hidden: false }),
+  );
 const left = async (store: Store) => (await readLocks(store.read, limits)).entries.length;
 
 for (const kind of DATABASES) {

@@ -202,6 +202,11 @@ export async function makeStep(
     secret,
     trigger: async () => Promise.reject(new Error("nothing is triggered here")),
     progress: () => {},
+    addSteps: () => {},
+    link: () => {},
+    statistic: () => {},
+    buildData: () => {},
+    lastGood: async () => undefined,
   };
   return { ctx, log, calls, properties, text: () => log.join("") };
 }

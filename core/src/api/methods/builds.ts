@@ -2,15 +2,16 @@ import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
 import type { Json } from "../../interfaces/values.ts";
-import { addBuildset, stampsOf } from "../../store/buildsets.ts";
 import type { Row } from "../../store/tables.ts";
 import { DETAILS, type Details, detailsOf, detailsShape, MOST_DETAILED } from "../build-details.ts";
 import type { ApiDeps } from "../deps.ts";
+import { failuresOf } from "../failures.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { rebuildOf } from "../rebuild.ts";
 import { BUILD_COLUMNS, toBuild, toStep } from "../rows.ts";
-import { buildShape, result, stepShape } from "../shapes.ts";
+import { buildShape, failureShape, result, stepShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
 const FIELDS = Object.keys(buildShape.shape);
@@ -160,15 +161,16 @@ export function buildMethods(deps: ApiDeps) {
       params: z.strictObject({
         ...buildRef,
         include: z
-          .array(z.enum(["steps", "logs", "changes", "triggeredBy", "triggered"]))
+          .array(z.enum(["steps", "logs", "changes", "triggeredBy", "triggered", "failure"]))
           .min(1)
-          .max(5)
+          .max(6)
           .optional(),
       }),
       result: buildShape.extend({
         ...detailsShape.pick({ reason: true, sourceStamps: true, properties: true, usualMillis: true }).shape,
-        ...detailsShape.pick({ steps: true, logs: true, changes: true, triggeredBy: true, triggered: true }).partial()
-          .shape,
+        ...detailsShape
+          .pick({ steps: true, logs: true, changes: true, triggeredBy: true, triggered: true, failure: true })
+          .partial().shape,
       }),
       example: { builder: "runtests", number: -1, include: ["steps"] },
       stability: "stable",
@@ -201,6 +203,62 @@ export function buildMethods(deps: ApiDeps) {
           .execute();
         const items = rows.map((row) => toStep(row, running?.find((step) => step.step === row.step)?.summary));
         return { build: id, items };
+      },
+    }),
+    defineMethod({
+      name: "builds.failure",
+      permission: "read",
+      summary:
+        "Why a build failed: its failed steps with the lines of their logs that name errors, failed tests, the last good build and what changed since.",
+      params: z.strictObject(buildRef),
+      result: z.object({
+        build: z.int(),
+        state: z
+          .enum(["none", "wanted", "made"])
+          .describe("`none` for a build that did not fail, `wanted` while nobody has looked into it yet"),
+        failure: failureShape.nullable(),
+      }),
+      example: { builder: "runtests", number: 1 },
+      stability: "experimental",
+      lasts: () => true,
+      async call(ref, { caller }) {
+        const { id } = await findBuild(deps, ref, caller);
+        const found = (await failuresOf(store, new View(caller, store), [id])).get(id);
+        const state = found === undefined ? "none" : found.wanted ? "wanted" : "made";
+        return { build: id, state: state as "none" | "wanted" | "made", failure: found?.failure ?? null };
+      },
+    }),
+    defineMethod({
+      name: "builds.data",
+      permission: "read",
+      summary: "What steps kept with a build, by name; with `name`, one of them with its value.",
+      params: z.strictObject({ ...buildRef, name: z.string().max(200).optional() }),
+      result: z.object({
+        build: z.int(),
+        items: z.array(
+          z.object({
+            name: z.string(),
+            step: z.int().describe("the step that kept it"),
+            type: z.enum(["json", "bytes"]),
+            bytes: z.int(),
+            value: z.json().optional().describe("where one is asked for by name; bytes are base64"),
+          }),
+        ),
+      }),
+      example: { builder: "runtests", number: 1 },
+      stability: "experimental",
+      async call({ name, ...ref }, { caller }) {
+        const { id } = await findBuild(deps, ref, caller);
+        const query = store.read.selectFrom("build_data").where("build_id", "=", id).orderBy("name");
+        if (name === undefined) {
+          const rows = await query.select(["name", "step", "type", "bytes"]).execute();
+          return { build: id, items: rows.map((row) => ({ ...row, type: row.type as "json" | "bytes" })) };
+        }
+        const row = await query.selectAll().where("name", "=", name).executeTakeFirst();
+        if (!row) throw faults.notFound("data", `"${name}" of build ${id}`);
+        const { step, bytes, value } = row;
+        const type = row.type as "json" | "bytes";
+        return { build: id, items: [{ name, step, type, bytes, value: type === "json" ? JSON.parse(value) : value }] };
       },
     }),
     defineMethod({
@@ -238,11 +296,10 @@ export function buildMethods(deps: ApiDeps) {
       stability: "stable",
       async call({ reason, ...ref }, { caller }) {
         const build = await findBuild(deps, ref, caller);
-        const [stamps, buildset, request, changes] = await Promise.all([
-          stampsOf(store.read, [build.buildset_id]),
+        const [buildset, request] = await Promise.all([
           store.read
             .selectFrom("buildsets")
-            .select(["properties", "reason"])
+            .select("properties")
             .where("id", "=", build.buildset_id)
             .executeTakeFirst(),
           store.read
@@ -250,27 +307,15 @@ export function buildMethods(deps: ApiDeps) {
             .select("priority")
             .where("id", "=", build.request_id)
             .executeTakeFirst(),
-          store.read
-            .selectFrom("buildset_changes")
-            .select("change_id")
-            .where("buildset_id", "=", build.buildset_id)
-            .execute(),
         ]);
-        const added = await store.write((tx) =>
-          addBuildset(
-            tx,
-            {
-              builders: [build.name],
-              sourceStamps: stamps.get(build.buildset_id) ?? [],
-              changes: changes.map((row) => row.change_id),
-              reason: `rebuild of ${build.name} ${build.number} by ${caller.name}${reason ? `: ${reason}` : ""}`,
-              properties: JSON.parse(buildset?.properties ?? "{}"),
-              priority: request?.priority ?? 0,
-            },
-            { owner: caller.name },
-          ),
-        );
-        return { buildset: added.id, request: added.requests[0]?.id ?? 0 };
+        const from = { id: build.buildset_id, properties: buildset?.properties ?? "{}" };
+        const added = await rebuildOf(store, from, {
+          builders: [build.name],
+          reason: `rebuild of ${build.name} ${build.number} by ${caller.name}${reason ? `: ${reason}` : ""}`,
+          priority: request?.priority ?? 0,
+          owner: caller.name,
+        });
+        return { buildset: added.buildset, request: added.requests[0]?.id ?? 0 };
       },
     }),
   ];

@@ -57,6 +57,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
             steps: z.array(
               z.object({
                 step: z.int(),
+                parent: z.int().nullable(),
                 name: z.string(),
                 startedAt: z.number(),
                 finishedAt: z.number().nullable(),

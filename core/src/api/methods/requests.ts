@@ -13,6 +13,7 @@ import { idOrNone, MOST_ID } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { parentsOf } from "../parents.ts";
+import { rebuildOf } from "../rebuild.ts";
 import { REQUEST_DETAILS, requestDetails, requestDetailsShape } from "../request-details.ts";
 import { buildsetShape, requestShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
@@ -51,6 +52,18 @@ export function requestMethods(deps: ApiDeps) {
     const row = await requests().where("r.id", "=", idOrNone(id)).executeTakeFirst();
     if (!row || !(await new View(caller, store).sees(row.name))) throw faults.notFound("request", String(id));
     return row;
+  }
+
+  /** A buildset with those of its requests that the caller sees. */
+  async function findBuildset(asked: number, caller: Caller) {
+    const buildset = idOrNone(asked);
+    const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
+    const view = new View(caller, store);
+    const names = await view.builders();
+    const all = await requests().where("r.buildset_id", "=", buildset).orderBy("r.id").execute();
+    const visible = all.filter((request) => names === null || names.has(request.name));
+    if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(asked));
+    return { row, visible, view };
   }
 
   return [
@@ -192,6 +205,30 @@ export function requestMethods(deps: ApiDeps) {
       },
     }),
     defineMethod({
+      name: "buildsets.rebuild",
+      permission: "control",
+      summary:
+        "Builds once more what of a buildset ended as failure or exception, as a new buildset of the same source.",
+      params: z.strictObject({ buildset: z.int(), reason: z.string().max(500).optional() }),
+      result: z.object({
+        buildset: z.int(),
+        requests: z.array(z.object({ id: z.int(), builder: z.string() })),
+      }),
+      example: { buildset: 1, reason: "was it the network?" },
+      stability: "experimental",
+      async call({ buildset: asked, reason }, { caller }) {
+        const { row, visible } = await findBuildset(asked, caller);
+        const failed = visible.filter(({ result }) => result === "failure" || result === "exception");
+        if (failed.length === 0) throw faults.nothingToRebuild(asked);
+        return rebuildOf(store, row, {
+          builders: failed.map((request) => request.name),
+          reason: `rebuild of what failed in buildset ${row.id} by ${caller.name}${reason ? `: ${reason}` : ""}`,
+          priority: Math.max(...failed.map((request) => request.priority)),
+          owner: caller.name,
+        });
+      },
+    }),
+    defineMethod({
       name: "buildsets.get",
       permission: "read",
       summary: "A buildset with its source stamps, changes and requests.",
@@ -201,13 +238,8 @@ export function requestMethods(deps: ApiDeps) {
       stability: "stable",
       lasts: () => true,
       async call({ buildset: asked }, { caller }) {
-        const buildset = idOrNone(asked);
-        const row = await store.read.selectFrom("buildsets").selectAll().where("id", "=", buildset).executeTakeFirst();
-        const view = new View(caller, store);
-        const names = await view.builders();
-        const all = await requests().where("r.buildset_id", "=", buildset).orderBy("r.id").execute();
-        const visible = all.filter((request) => names === null || names.has(request.name));
-        if (!row || (names !== null && visible.length === 0)) throw faults.notFound("buildset", String(asked));
+        const { row, visible, view } = await findBuildset(asked, caller);
+        const buildset = row.id;
         const stamps = await stampsOf(store.read, [buildset]);
         const changes = await store.read
           .selectFrom("buildset_changes as l")
@@ -222,7 +254,7 @@ export function requestMethods(deps: ApiDeps) {
           owner: row.owner,
           reason: row.reason,
           externalId: row.external_id,
-          parent: (await parentsOf(deps, new View(caller, store), [buildset])).get(buildset) ?? null,
+          parent: (await parentsOf(deps, view, [buildset])).get(buildset) ?? null,
           properties: JSON.parse(row.properties),
           submittedAt: row.submitted_at,
           completeAt: row.complete_at,

@@ -62,7 +62,7 @@ function sentence(reason: WaitReason): string {
     case "builder-paused":
       return `The builder ${oneLine(reason.builder)} is paused${reason.by === null ? "" : ` by ${oneLine(reason.by, 60)}`}${reason.why ? `: ${oneLine(reason.why)}` : ""}.`;
     case "retry-delay":
-      return `Its last build ended as retry (${reason.retries} so far); the next one comes after ${hourText(reason.until)}.`;
+      return `It is built again after ${hourText(reason.until)}${reason.retries > 0 ? `; its last build ended as retry (${reason.retries} so far)` : ""}.`;
     case "no-worker-configured":
       return `None of its workers is part of a running master: ${names(reason.workers)}.`;
     case "no-worker-connected":

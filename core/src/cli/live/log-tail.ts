@@ -24,8 +24,10 @@ export async function failureTail(ask: Ask, build: number, colours: boolean): Pr
 /** The step to look at first when a build went wrong. */
 export function failedStep(steps: readonly StepAnswer[]): StepAnswer | undefined {
   const order = ["exception", "failure", "retry", "cancelled", "warnings"];
+  // A group only repeats what one of its steps says.
+  const single = steps.filter(({ kind }) => kind !== "parallel" && kind !== "sequence");
   for (const result of order) {
-    const found = steps.find((step) => step.result === result);
+    const found = single.find((step) => step.result === result);
     if (found) return found;
   }
   return undefined;

@@ -144,6 +144,10 @@ async function outcomeOf(options: StepContractOptions, build: TestBuild, ended: 
     ended,
     properties: build.properties.all(),
     logs: Object.fromEntries(build.logs),
+    added: build.added.length,
+    links: Object.fromEntries(build.links),
+    statistics: build.statistics,
+    data: Object.fromEntries(build.data),
     rest: await (options.outcome ?? filesOf)(build),
   };
   return JSON.parse(JSON.stringify(whole).replaceAll(JSON.stringify(build.folder).slice(1, -1), "BUILD"));
