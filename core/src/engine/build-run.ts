@@ -46,10 +46,12 @@ export interface BuildRunDeps {
   clock: Clock;
   logStore: LogStore;
   logCap: number;
+  /** The generation whose builder it builds by, to its end. */
+  generation: number;
   lease: KeptLease;
   worker: Worker;
   scheduler(name: string): Part<"scheduler"> | undefined;
-  locks: Locks;
+  locks(): Locks;
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
 }
@@ -175,7 +177,7 @@ export class BuildRun {
           );
     // Written with the first step, so that a short build costs a transaction less.
     this.#unwritten = async (tx) => {
-      if (!(await startBuild(tx, this.key, this.#build.worker))) throw new AlreadyEnded();
+      if (!(await startBuild(tx, this.key, this.#build.worker, this.#deps.generation))) throw new AlreadyEnded();
     };
     try {
       try {

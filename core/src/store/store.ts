@@ -7,7 +7,13 @@ import type { Db } from "./tables.ts";
 import { Tx } from "./tx.ts";
 
 /** The names of all migrations, oldest first. A database that names others was made by a newer Belfry. */
-export const MIGRATIONS = ["0001-tables", "0002-tongues", "0003-scheduling", "0004-distribution"] as const;
+export const MIGRATIONS = [
+  "0001-tables",
+  "0002-tongues",
+  "0003-scheduling",
+  "0004-distribution",
+  "0006-operation",
+] as const;
 
 const MOST_ATTEMPTS = 5;
 
