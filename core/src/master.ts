@@ -10,13 +10,16 @@ import { internal } from "./api/callers.ts";
 import { CoreApi } from "./api/core-api.ts";
 import { SocketServer } from "./api/socket-server.ts";
 import { TOKENS } from "./api/tokens.ts";
+import type { Difference } from "./config/difference.ts";
 import { type Generation, makeGeneration } from "./config/generation.ts";
+import type { PartJobs } from "./config/parts.ts";
 import { Engine } from "./engine/engine.ts";
-import type { JobEntry } from "./engine/job-loop.ts";
 import { LeaseKeeper } from "./engine/lease-keeper.ts";
 import { masterLease } from "./engine/recovery.ts";
+import { ServiceKeeper } from "./engine/service-keeper.ts";
 import { isAlive, lockState, processStart } from "./engine/state-lock.ts";
 import { systemClock } from "./engine/system-clock.ts";
+import { BelfryError } from "./errors/belfry-error.ts";
 import { faults } from "./errors/catalogue.ts";
 import type { Clock } from "./interfaces/clock.ts";
 import type { DatabaseConnection } from "./interfaces/database.ts";
@@ -26,15 +29,18 @@ import type { CreateContext, Plugin } from "./interfaces/plugin.ts";
 import type { PluginStore } from "./interfaces/plugin-store.ts";
 import { createFileLogStore } from "./logs/file-log-store.ts";
 import { endLogSearch } from "./logs/search/log-search.ts";
-import { Registry } from "./plugins/registry.ts";
+import { Registry, Shelf } from "./plugins/registry.ts";
+import { type LoadedConfig, type Reloaded, Reloader } from "./reload.ts";
 import { EventFeed } from "./status/event-feed.ts";
 import { apiHistory, type History } from "./status/history.ts";
+import { LoadWatch } from "./status/load.ts";
 import { Status } from "./status/status.ts";
 import { newestPosition } from "./store/events.ts";
-import { recordGeneration } from "./store/generation.ts";
+import { type GenerationFacts, recordGeneration } from "./store/generation.ts";
 import { leaseState } from "./store/leases.ts";
 import { PluginRecords } from "./store/plugin-records.ts";
 import { Store } from "./store/store.ts";
+import type { Tx } from "./store/tx.ts";
 import { version } from "./version.ts";
 
 export interface MasterOptions {
@@ -48,30 +54,38 @@ export interface MasterOptions {
   leaseTtl?: number;
   /** False serves the API without an engine. Default true. */
   engine?: boolean;
+  /** Loads the configuration for a reload, never from a cache. Without it a reload is refused. */
+  load?(): Promise<LoadedConfig>;
+  /** Of the configuration that is given to the constructor, see {@link LoadedConfig}. */
+  loaded?: Pick<LoadedConfig, "code" | "release">;
   /** Called when somebody asks the master to stop through the API; the program that runs it then calls `stop`. */
   onStopWanted?(when: "now" | "after-builds"): void;
 }
 
+const DATABASE_PATIENCE = 3_000;
+
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
-/** A build master: a configuration, checked as a whole, that can be started and stopped once. */
+/** A build master: a configuration, checked as a whole, that can be started and stopped once, and loaded again meanwhile. */
 export class Master {
   readonly folder: string;
   readonly stateFolder: string;
   readonly container: DependencyContainer = root.createChildContainer();
-  readonly generation: Generation;
-  readonly registry: Registry;
   readonly status: Status;
   readonly #options: MasterOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #jobs: JobEntry[] = [];
+  readonly #shelf = new Shelf(this.container);
   readonly #abort = new AbortController();
   /** What was opened, to be closed in reverse. */
   readonly #opened: { name: string; close(): Promise<void> }[] = [];
   #store: Store | undefined;
   #api: CoreApi | undefined;
   #engine: Engine | undefined;
+  #generation: Generation;
+  #generationId = 0;
+  #registry: Registry;
+  #reloader: Reloader | undefined;
   #stopping: Promise<void> | undefined;
   #began = "0";
 
@@ -85,9 +99,39 @@ export class Master {
     this.container.register(TOKENS.clock, { useValue: this.#clock });
     this.container.register(TOKENS.logger, { useValue: this.#logger });
     this.container.register(TOKENS.api, { useFactory: () => this.api });
-    this.registry = new Registry(this.container);
-    this.generation = makeGeneration(config, this.registry, (plugin, name) => this.#createContext(plugin, name));
+    this.#registry = new Registry(this.#shelf);
+    this.#shelf.inForce = this.#registry;
+    this.#generation = makeGeneration(config, this.#registry, {
+      context: this.#contexts(this.#registry),
+      code: options.loaded?.code,
+    });
     this.status = new Status(() => this.#engine);
+  }
+
+  /** The running generation of the configuration. */
+  get generation(): Generation {
+    return this.#generation;
+  }
+
+  /** The plugins of the running generation. */
+  get registry(): Registry {
+    return this.#registry;
+  }
+
+  /**
+   * Loads the configuration again, checks it as a whole, and goes over to it: what is the same in both goes on
+   * untouched, running builds end as they began. Rejects with all faults if it cannot be used; everything then
+   * goes on as it was. Calls are carried out one after the other.
+   */
+  async reload(): Promise<Reloaded> {
+    if (!this.#reloader) throw faults.reloadImpossible();
+    return this.#reloader.reload();
+  }
+
+  /** What a reload would change now. */
+  async plan(): Promise<Difference[]> {
+    if (!this.#reloader) throw faults.reloadImpossible();
+    return this.#reloader.plan();
   }
 
   /** The methods; throws before `start`. */
@@ -154,24 +198,32 @@ export class Master {
     await logStore.start?.();
     this.#opened.push({ name: "log store", close: async () => logStore.stop?.() });
     this.#opened.push({ name: "log search", close: () => endLogSearch(logStore) });
-    const generationId = await recordGeneration(store, masterId, generation.shown, [...generation.builders.values()]);
+    const generationId = await recordGeneration(store, masterId, factsOf(generation));
+    this.#generationId = generationId;
+    const load = new LoadWatch();
+    this.#opened.push({ name: "load", close: async () => load.stop() });
     const feed = new EventFeed(store);
     this.#opened.push({ name: "feed", close: async () => feed.close() });
-    this.#api = new CoreApi(
+    const api = new CoreApi(
       {
         store,
         clock,
         feed,
         logStore,
-        registry: this.registry,
-        generation: () => generation,
+        registry: () => this.#registry,
+        generation: () => this.#generation,
         engine: () => this.#engine,
+        load: () => load.load,
+        troubles: () => this.#troubles(store, leases),
+        reload: () => this.reload(),
+        plan: () => this.plan(),
         version,
         startedAt: clock.now(),
         stop: (when) => this.#options.onStopWanted?.(when),
       },
       this.#logger,
     );
+    this.#api = api;
     if (this.#options.engine !== false) {
       const engine = new Engine({
         store,
@@ -184,19 +236,36 @@ export class Master {
         generationId,
         masterId,
         stateFolder: this.stateFolder,
-        jobs: this.#jobs,
       });
       this.#engine = engine;
       this.#opened.push({ name: "engine", close: () => engine.stop() });
       await engine.start();
     }
-    for (const service of generation.services) {
-      await service.part.start(this.#abort.signal);
-      this.#opened.push({ name: service.kind, close: () => service.part.stop() });
-    }
+    const services = new ServiceKeeper(this.#logger, this.#abort.signal);
+    this.#opened.push({ name: "services", close: () => services.stop() });
+    await services.start(generation.services);
+    this.#reloader = this.#makeReloader(store, masterId, leases, api, services);
     const socket = new SocketServer(this.socketPath, this.#api);
     await socket.start();
     this.#opened.push({ name: "socket", close: () => socket.stop() });
+  }
+
+  async #troubles(store: Store, leases: LeaseKeeper): Promise<string[]> {
+    const troubles: string[] = [];
+    if (this.#abort.signal.aborted) troubles.push("it is stopping");
+    if (!this.#reloader) troubles.push("it is starting");
+    try {
+      const patience = AbortSignal.timeout(DATABASE_PATIENCE);
+      await Promise.race([
+        store.databaseNow(),
+        new Promise((_, reject) => patience.addEventListener("abort", () => reject(patience.reason), { once: true })),
+      ]);
+    } catch {
+      troubles.push("the database does not answer");
+    }
+    if (this.#engine && !leases.get(masterLease(this.generation.masterName)))
+      troubles.push("it was cut off from the database for too long");
+    return troubles;
   }
 
   async #openStore(): Promise<Store> {
@@ -257,6 +326,7 @@ export class Master {
 
   async #close(): Promise<void> {
     this.#abort.abort(new Error("the master stops"));
+    await this.#reloader?.close();
     const failures: unknown[] = [];
     // The socket and services go first, then the engine, then what they stand on.
     for (const { name, close } of this.#opened.splice(0).reverse()) {
@@ -271,18 +341,58 @@ export class Master {
     if (failures.length > 0) throw new AggregateError(failures, "not everything stopped cleanly");
   }
 
-  #createContext(plugin: Plugin, name: string): CreateContext {
-    return {
-      name,
-      clock: this.#clock,
-      container: this.registry.container(plugin),
-      store: this.#pluginStore(plugin),
-      folder: this.folder,
-      stateFolder: this.stateFolder,
-    };
+  #makeReloader(store: Store, masterId: number, leases: LeaseKeeper, api: CoreApi, services: ServiceKeeper): Reloader {
+    const { load, loaded } = this.#options;
+    return new Reloader(
+      {
+        load: load && (() => load()),
+        shelf: this.#shelf,
+        context: (registry) => this.#contexts(registry),
+        running: () => ({ generation: this.#generation, registry: this.#registry }),
+        api,
+        engine: () => this.#engine,
+        services,
+        record: (next, changed, also) =>
+          recordGeneration(store, masterId, { ...factsOf(next), changed }, async (tx) => {
+            const lease = leases.get(masterLease(next.masterName));
+            if (!lease) throw faults.leaseLost(masterLease(next.masterName));
+            await tx.requireLease(lease);
+            await also?.(tx);
+          }),
+        refused: (error) => this.#reloadRefused(store, error),
+        adopt: ({ generation, registry, id }) => {
+          this.#generation = generation;
+          this.#registry = registry;
+          this.#generationId = id;
+        },
+        generationId: () => this.#generationId,
+        logger: this.#logger,
+      },
+      loaded?.release,
+    );
   }
 
-  #pluginStore(plugin: Plugin): PluginStore {
+  async #reloadRefused(store: Store, error: unknown): Promise<void> {
+    const details = BelfryError.is(error) ? error.details : [];
+    const count = Math.max(1, details.length);
+    this.#logger.warn({ err: error, faults: details }, "the configuration was refused; the one that runs goes on");
+    await store
+      .write(async (tx: Tx) => tx.event("config.refused", { faults: count }))
+      .catch((err) => this.#logger.error({ err }, "that a configuration was refused could not be written"));
+  }
+
+  #contexts(registry: Registry) {
+    return (plugin: Plugin, name: string, jobs: PartJobs): CreateContext => ({
+      name,
+      clock: this.#clock,
+      container: registry.container(plugin),
+      store: this.#pluginStore(plugin, jobs),
+      folder: this.folder,
+      stateFolder: this.stateFolder,
+    });
+  }
+
+  #pluginStore(plugin: Plugin, jobs: PartJobs): PluginStore {
     const records = new PluginRecords(plugin);
     return {
       get: (key) => records.get(this.store, key, this.#clock.now()),
@@ -290,11 +400,15 @@ export class Master {
       apply: (writes) => this.store.write((tx) => records.applyIn(tx, writes)),
       work: (queue, handler, options) => {
         const job = { queue, records, handler, attempts: options?.attempts ?? 10 };
-        this.#jobs.push(job);
-        this.#engine?.addJob(job);
+        jobs.entries.push(job);
+        jobs.added?.(job);
       },
     };
   }
+}
+
+function factsOf({ shown, code, builders }: Generation): GenerationFacts {
+  return { shown, code, builders: [...builders.values()] };
 }
 
 /** What the owner's name begins with in leases of this master, in all its lives. */

@@ -51,12 +51,11 @@ async function decide(pending: number): Promise<number[]> {
   try {
     await store.migrate();
     const facts = { project: "", tags: [], description: "", maxWait: undefined };
-    await recordGeneration(
-      store,
-      1,
-      "{}",
-      names.map((name) => ({ name, ...facts })),
-    );
+    await recordGeneration(store, 1, {
+      shown: "{}",
+      code: undefined,
+      builders: names.map((name) => ({ name, ...facts })),
+    });
     await leases.hold("master:m");
     await store.write(async (tx) => {
       await tx.db.insertInto("masters").values({ id: 1, name: "m", host: "", pid: 1, started_at: 0 }).execute();

@@ -30,7 +30,7 @@ export const REFERENCE = join(root, "core/API.md");
 
 /** Core's table of methods. None may be called: they have nothing to work on. */
 export function coreMethods(): readonly ApiMethod[] {
-  const nothing = { registry: { methods: [] } } as unknown as ApiDeps;
+  const nothing = { registry: () => ({ methods: [] }) } as unknown as ApiDeps;
   const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
   return new CoreApi(nothing, quiet).methods();
 }

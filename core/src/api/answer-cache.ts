@@ -46,7 +46,8 @@ export class AnswerCache {
       return known.value;
     }
     const value = await call();
-    if (!method.lasts?.(value as never)) return value;
+    // A reload that came in between may have changed what this caller may see.
+    if (generation !== this.#generation() || !method.lasts?.(value as never)) return value;
     this.#answers.set(key, { version, value });
     if (this.#answers.size > MOST_ANSWERS) this.#answers.delete(this.#answers.keys().next().value as string);
     return value;

@@ -28,23 +28,50 @@ export function tokenCaller(token: TokenFacts): Caller {
   return { name: token.name, kind: "token", scopes, visible: narrowed && ((subject) => isWithin(subject, narrowed)) };
 }
 
+/** What a caller could see without the configuration's rule; copies of it have it too. */
+const OWN_SIGHT = Symbol("own sight");
+
+interface RuledCaller extends Caller {
+  readonly [OWN_SIGHT]: Caller["visible"];
+}
+
+type Rule = () => Generation["visible"];
+
 /**
- * A caller over the network, who sees no more than the configuration's rule lets it. A rule that
- * throws hides.
+ * A caller over the network, who sees no more than the configuration's rule lets it: the one that is in force when
+ * it looks, not when it came. A rule that throws hides.
  */
-export function ruled(caller: Caller, rule: Generation["visible"], onError: (error: unknown) => void): Caller {
-  if (!rule || caller.scopes.has("admin")) return caller;
-  const { name, kind, scopes } = caller;
-  const allows = (subject: VisibilitySubject) => {
-    try {
-      return rule(subject, { name, kind, scopes }) === true;
-    } catch (error) {
-      onError(error);
-      return false;
-    }
+export function ruled(caller: Caller, rule: Rule, onError: (error: unknown) => void): Caller {
+  if (caller.scopes.has("admin")) return caller;
+  const { name, kind, scopes, visible } = caller;
+  const ruled: RuledCaller = {
+    ...caller,
+    [OWN_SIGHT]: visible,
+    get visible() {
+      const allows = rule();
+      if (!allows) return visible;
+      return (subject: VisibilitySubject) => {
+        if (visible !== null && !visible(subject)) return false;
+        try {
+          return allows(subject, { name, kind, scopes }) === true;
+        } catch (error) {
+          onError(error);
+          return false;
+        }
+      };
+    },
   };
-  const { visible } = caller;
-  return { ...caller, visible: (subject) => (visible === null || visible(subject)) && allows(subject) };
+  return ruled;
+}
+
+/** The same for a caller, or a copy of one, that was ruled before: a copy sees what was to be seen when it was made. */
+export function ruledAnew(caller: Caller, rule: Rule, onError: (error: unknown) => void): Caller {
+  if (!isRuled(caller)) return caller;
+  return ruled({ ...caller, visible: caller[OWN_SIGHT] }, rule, onError);
+}
+
+function isRuled(caller: Caller): caller is RuledCaller {
+  return OWN_SIGHT in caller;
 }
 
 function isWithin(subject: VisibilitySubject, { builders, projects, tags }: Narrowing): boolean {

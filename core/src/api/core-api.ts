@@ -4,18 +4,20 @@ import { faults } from "../errors/catalogue.ts";
 import type { ApiMethod, Caller } from "../interfaces/api-method.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { Json } from "../interfaces/values.ts";
+import type { Registry } from "../plugins/registry.ts";
 import { addAudit } from "../store/audit.ts";
 import { useToken } from "../store/tokens.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import type { Api } from "./api.ts";
 import { Budgets } from "./budgets.ts";
-import { anonymousCaller, ruled, tokenCaller } from "./callers.ts";
+import { anonymousCaller, ruled, ruledAnew, tokenCaller } from "./callers.ts";
 import type { ApiDeps } from "./deps.ts";
 import type { MethodTable } from "./method.ts";
 import { auditMethods } from "./methods/audit.ts";
 import { builderMethods } from "./methods/builders.ts";
 import { buildMethods } from "./methods/builds.ts";
 import { changeMethods } from "./methods/changes.ts";
+import { configMethods } from "./methods/config.ts";
 import { eventMethods } from "./methods/events.ts";
 import { listenerMethods } from "./methods/listeners.ts";
 import { lockMethods } from "./methods/locks.ts";
@@ -23,6 +25,7 @@ import { logMethods } from "./methods/logs.ts";
 import { masterMethods } from "./methods/master.ts";
 import { partMethods } from "./methods/parts.ts";
 import { requestMethods } from "./methods/requests.ts";
+import { retentionMethods } from "./methods/retention.ts";
 import { schedulerMethods } from "./methods/schedulers.ts";
 import { faultIn } from "./plain-params.ts";
 
@@ -43,6 +46,8 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
     ...eventMethods(deps),
     ...listenerMethods(deps),
     ...auditMethods(deps),
+    ...configMethods(deps),
+    ...retentionMethods(deps),
     ...masterMethods(deps, all),
   ];
 }
@@ -52,7 +57,8 @@ export type CoreMethods = MethodTable<ReturnType<typeof ownMethods>[number]>;
 
 /** Core's methods and those of plugins, in one table. */
 export class CoreApi implements Api {
-  readonly #methods = new Map<string, ApiMethod>();
+  readonly #own: ReadonlyMap<string, ApiMethod>;
+  #methods: ReadonlyMap<string, ApiMethod> = new Map();
   readonly #deps: ApiDeps;
   readonly #logger: Logger;
   readonly #budgets: Budgets;
@@ -63,12 +69,22 @@ export class CoreApi implements Api {
     this.#budgets = new Budgets(deps.clock);
     this.#answers = new AnswerCache(deps.store, deps.generation);
     this.#logger = logger;
-    for (const method of ownMethods(deps, () => this.methods())) this.#methods.set(method.name, method);
-    for (const { plugin, method } of deps.registry.methods) {
-      if (this.#methods.has(method.name))
+    this.#own = new Map(ownMethods(deps, () => this.methods()).map((method) => [method.name, method]));
+    this.checkPlugins(deps.registry());
+    this.usePlugins(deps.registry());
+  }
+
+  /** Refuses plugins whose methods would stand in the way of core's. */
+  checkPlugins(registry: Pick<Registry, "methods">): void {
+    for (const { plugin, method } of registry.methods) {
+      if (this.#own.has(method.name))
         throw faults.pluginRefused(plugin, `It adds the method "${method.name}", which core has already.`);
-      this.#methods.set(method.name, method);
     }
+  }
+
+  /** Offers the methods of these plugins besides core's, and of no others. */
+  usePlugins(registry: Pick<Registry, "methods">): void {
+    this.#methods = new Map([...this.#own, ...registry.methods.map(({ method }) => [method.name, method] as const)]);
   }
 
   methods(): readonly ApiMethod[] {
@@ -109,8 +125,9 @@ export class CoreApi implements Api {
       );
     }
     try {
-      const call = async () => (await method.call(checked.data, { caller, signal })) as Json;
-      return await this.#answers.of(method, checked.data, caller, call);
+      const now = ruledAnew(caller, this.#rule, (error) => this.#ruleFailed(caller, error));
+      const call = async () => (await method.call(checked.data, { caller: now, signal })) as Json;
+      return await this.#answers.of(method, checked.data, now, call);
     } catch (error) {
       if (signal.aborted) throw error;
       throw this.#told(error, { method: name, caller: caller.name });
@@ -142,13 +159,14 @@ export class CoreApi implements Api {
     return this.#ruled(anonymousCaller(this.#deps.generation().anonymous === "read"));
   }
 
+  readonly #rule = () => this.#deps.generation().visible;
+
   #ruled(caller: Caller): Caller {
-    return ruled(caller, this.#deps.generation().visible, (error) =>
-      this.#logger.warn(
-        { err: error, caller: caller.name },
-        "access.visible failed; what it was asked about is hidden",
-      ),
-    );
+    return ruled(caller, this.#rule, (error) => this.#ruleFailed(caller, error));
+  }
+
+  #ruleFailed({ name }: Caller, error: unknown): void {
+    this.#logger.warn({ err: error, caller: name }, "access.visible failed; what it was asked about is hidden");
   }
 
   /** A call that was carried out stays so when it cannot be noted; the master's log has it then. */

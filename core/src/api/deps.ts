@@ -1,9 +1,12 @@
+import type { Difference } from "../config/difference.ts";
 import type { Generation } from "../config/generation.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import type { Registry } from "../plugins/registry.ts";
+import type { Reloaded } from "../reload.ts";
 import type { EventFeed } from "../status/event-feed.ts";
+import type { Load } from "../status/load.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the methods of core work on. */
@@ -12,10 +15,16 @@ export interface ApiDeps {
   clock: Clock;
   feed: EventFeed;
   logStore: LogStore;
-  registry: Registry;
+  registry(): Registry;
   generation(): Generation;
   /** The engine, if this process has one. */
   engine(): Engine | undefined;
+  /** See `Master.reload` and `Master.plan`. */
+  reload(): Promise<Reloaded>;
+  plan(): Promise<Difference[]>;
+  load(): Load;
+  /** Why this master cannot do its work now; empty when it can. */
+  troubles(): Promise<string[]>;
   version: string;
   startedAt: number;
   /** Ends the master: at once, or when the builds that run have ended. */

@@ -7,6 +7,8 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   init: () => import("./commands/init.ts"),
   start: () => import("./commands/start.ts"),
   stop: () => import("./commands/stop.ts"),
+  reload: () => import("./commands/reload.ts"),
+  plan: () => import("./commands/plan.ts"),
   check: () => import("./commands/check.ts"),
   force: () => import("./commands/force.ts"),
   watch: () => import("./commands/watch.ts"),
@@ -25,6 +27,8 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   plugins: () => import("./commands/plugins.ts"),
   api: () => import("./commands/api.ts"),
   token: () => import("./commands/token.ts"),
+  doctor: () => import("./commands/doctor.ts"),
+  completion: () => import("./commands/completion.ts"),
   db: () => import("./commands/db.ts"),
 };
 

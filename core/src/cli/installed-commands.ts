@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { container } from "tsyringe";
 import type { Command } from "../interfaces/command.ts";
 import { isPlugin } from "../plugins/define.ts";
-import { Registry } from "../plugins/registry.ts";
+import { Registry, Shelf } from "../plugins/registry.ts";
 
 interface Manifest {
   dependencies?: Record<string, string>;
@@ -39,7 +39,7 @@ async function commandsOf(home: string, name: string): Promise<Command[]> {
     const entry = createRequire(join(home, "package.json")).resolve(name);
     const { default: plugin } = await import(pathToFileURL(entry).href);
     if (!isPlugin(plugin)) return [];
-    const registry = new Registry(container.createChildContainer());
+    const registry = new Registry(new Shelf(container.createChildContainer()));
     registry.load(plugin);
     return registry.commands.map(({ command }) => command);
   } catch {

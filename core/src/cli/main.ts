@@ -40,7 +40,13 @@ async function run(argv: string[], out: Output, err: Output, gone: AbortControll
     command.action(async (...given: unknown[]) => {
       const positional = given.slice(0, -2) as Positional;
       const options = given.at(-2) as Record<string, unknown>;
-      const session = new Session(program.opts<CommonOptions>(), { cwd: process.cwd(), out, err, signal });
+      const session = new Session(program.opts<CommonOptions>(), {
+        cwd: process.cwd(),
+        out,
+        err,
+        signal,
+        commands: () => loadCommands(Object.keys(COMMANDS)),
+      });
       if (cli.name !== "start") interruption.listen();
       try {
         code = await cli.run(session, positional, options);

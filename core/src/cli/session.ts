@@ -2,6 +2,7 @@ import { dirname, join, resolve } from "node:path";
 import { SocketClient } from "../api/socket-client.ts";
 import { findConfig } from "../config/load.ts";
 import type { Json } from "../interfaces/values.ts";
+import type { CliCommand } from "./cli-command.ts";
 import type { Output } from "./output.ts";
 
 export interface CommonOptions {
@@ -18,15 +19,27 @@ export class Session {
   readonly json: boolean;
   /** Aborts at Ctrl-C, and when nobody reads the output any more. */
   readonly signal: AbortSignal;
+  /** Every command of core. */
+  readonly commands: () => Promise<readonly CliCommand[]>;
   readonly #options: CommonOptions;
   #client: SocketClient | undefined;
 
-  constructor(options: CommonOptions, io: { cwd: string; out: Output; err: Output; signal: AbortSignal }) {
+  constructor(
+    options: CommonOptions,
+    io: {
+      cwd: string;
+      out: Output;
+      err: Output;
+      signal: AbortSignal;
+      commands?: () => Promise<readonly CliCommand[]>;
+    },
+  ) {
     this.#options = options;
     this.cwd = io.cwd;
     this.out = io.out;
     this.err = io.err;
     this.signal = io.signal;
+    this.commands = io.commands ?? (async () => []);
     this.json = options.json === true;
   }
 

@@ -20,6 +20,40 @@ import {
 
 type EntryOf<P extends Point> = Entry<P> | PlainEntry;
 
+/** How much of something is kept; what goes beyond any of them is removed. */
+export interface Limits {
+  /** As long as this after its end. */
+  age?: Duration;
+  /** At most so many. */
+  count?: number;
+  /** As many as have this many bytes of logs together, counted as they were written. */
+  bytes?: number;
+}
+
+/** What is kept of history, and for how long. */
+export interface RetentionConfig {
+  /** Of each builder. Default: a year, 10,000 builds and 100 GB of logs. What is not named keeps its default. */
+  builds?: Limits;
+  /**
+   * Builders with limits of their own, by name, and branches of them, by name or pattern (`"release/*"`): the builds
+   * of such a branch are counted apart, and of each branch the last and the last good build stay.
+   */
+  builders?: { [builder: string]: Limits & { branches?: { [branch: string]: Limits } } };
+  /** Branches with limits of their own, of every builder. */
+  branches?: { [branch: string]: Limits };
+  /** Those that belong to no build that is kept. Default: a year. */
+  changes?: Omit<Limits, "bytes">;
+  /**
+   * Default: 90 days and 5 million. Those that a listener or an enabled scheduler has not seen yet stay, up to `lag`
+   * (default 180 days); who is further behind is told of a gap.
+   */
+  events?: Omit<Limits, "bytes"> & { lag?: Duration };
+  /** Default: a year and 1 million. */
+  audit?: Omit<Limits, "bytes">;
+  /** How often old history is looked for. Default: an hour. */
+  every?: Duration;
+}
+
 export interface BuilderConfig extends DistributionRules {
   /** Unique; what everybody calls it. */
   name: string;
@@ -87,11 +121,25 @@ export interface Config {
     /** Bytes kept of one log. Default 200 MB. */
     cap?: number;
   };
+  /** What is kept of history; `false` keeps everything. The last build of each builder and the last good one always stay. */
+  retention?: false | RetentionConfig;
 }
 
-/** Gives a configuration its type; returns it as it is. */
+const owned = new WeakSet<object>();
+
+/** Gives a configuration its type. Returns a copy that belongs to the master: it is emptied when a reload has replaced it. */
 export function defineConfig(config: Config): Config {
-  return config;
+  if (typeof config !== "object" || config === null) return config;
+  const copy = { ...config };
+  owned.add(copy);
+  return copy;
+}
+
+/** A value that `defineConfig` made, or `undefined`. */
+export function ownedCopy(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === "object" && value !== null && owned.has(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
 }
 
 const entry = z
@@ -141,6 +189,22 @@ function nodeIssues(value: unknown, depth: number): z.core.$ZodIssue[] {
 export const stepNode: z.ZodType<StepNode, StepNode> = z.custom<StepNode>().superRefine((value, ctx) => {
   for (const issue of nodeIssues(value, 1)) ctx.issues.push({ ...issue, input: undefined } as z.core.$ZodRawIssue);
 });
+const age = duration.refine((millis) => millis >= 60_000, "expected at least a minute");
+const kept = { age: age.optional(), count: z.int().min(0).optional() };
+const limits = z.strictObject({ ...kept, bytes: z.int().min(0).optional() });
+const branches = z.record(z.string().min(1).max(500), limits).optional();
+
+const retentionSchema = z.strictObject({
+  builds: limits.optional(),
+  builders: z.record(z.string(), limits.extend({ branches })).optional(),
+  branches,
+  changes: z.strictObject(kept).optional(),
+  events: z.strictObject({ ...kept, lag: age.optional() }).optional(),
+  audit: z.strictObject(kept).optional(),
+  every: age.optional(),
+});
+
+export type CheckedRetention = z.output<typeof retentionSchema>;
 
 /** The shape of a configuration, before its entries are looked at. */
 export const configSchema = z.strictObject({
@@ -195,6 +259,7 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   logs: z.strictObject({ cap: z.int().min(1_000).optional() }).optional(),
+  retention: z.union([z.literal(false), retentionSchema]).optional(),
 });
 
 export type CheckedConfig = z.output<typeof configSchema>;

@@ -2,23 +2,40 @@ import { faults } from "../errors/catalogue.ts";
 import type { BuildStep, StepNode } from "../interfaces/build-step.ts";
 import type { DistributionRules } from "../interfaces/distribution.ts";
 import type { LockDefinition, LockUse } from "../interfaces/lock.ts";
-import type { CreateContext, Parts, Plugin, Point } from "../interfaces/plugin.ts";
+import type { Parts, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Scheduler } from "../interfaces/scheduler.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
 import { checkLocks } from "./check-locks.ts";
-import type { CheckedConfig } from "./config.ts";
-import { type Draft, readShape, stepEntriesOf } from "./draft.ts";
+import type { CheckedConfig, CheckedRetention } from "./config.ts";
+import { type AnyEntry, type Draft, readShape, stepEntriesOf } from "./draft.ts";
 import { attempt, type Fault, type Report } from "./faults.ts";
-import { loadPlugins, type MadePart, makeParts, nameOf, type Retry } from "./parts.ts";
+import {
+  keyOf,
+  loadPlugins,
+  type MadePart,
+  type MakeContext,
+  makeParts,
+  nameOf,
+  type PartJobs,
+  type Retry,
+  type Reusable,
+} from "./parts.ts";
+import { printOf } from "./print.ts";
 import { showConfig } from "./shown.ts";
-import { assembleSteps, type ConfiguredNode, makeAddedSteps } from "./steps.ts";
+import { assembleSteps, type ConfiguredNode, makeAddedSteps, stepPrints } from "./steps.ts";
 
 export interface Part<P extends Point> {
   name: string;
   kind: string;
   plugin: Plugin;
   part: Parts[P];
+  /** Equal prints mean equal parts, see `printOf`. */
+  print: string;
+  /** As the configuration gave it. */
+  entry: AnyEntry;
+  /** The queues it works on. */
+  jobs: PartJobs;
 }
 
 export interface ConfiguredWorker extends Part<"worker"> {
@@ -41,6 +58,11 @@ export interface ConfiguredBuilder {
   maxWait: number | undefined;
   rules: DistributionRules;
   retry: Retry | undefined;
+  print: string;
+  /** As the configuration gave it. */
+  entry: unknown;
+  /** The parts of its steps, by their place in it, such as `steps[0].parallel[1]`. */
+  made: ReadonlyMap<string, MadePart>;
 }
 
 /** A configuration that was checked as a whole, with an instance of every part. */
@@ -51,8 +73,13 @@ export interface Generation {
   visible: NonNullable<CheckedConfig["access"]>["visible"];
   budget: number;
   logCap: number;
+  retention: false | CheckedRetention;
   /** The configuration as data, for `config_generations` and to compare by. */
   shown: string;
+  /** What is neither a list nor a part, as it was given. */
+  settings: Readonly<Record<string, unknown>>;
+  /** A hash of the local modules it came from, if it came from any. */
+  code: string | undefined;
   database: Part<"database">;
   logStore: Part<"logStore"> | undefined;
   secrets: Part<"secrets">[];
@@ -69,24 +96,67 @@ export interface Generation {
   makeSteps(nodes: readonly StepNode[]): ConfiguredNode[];
 }
 
+export interface GenerationOptions {
+  context: MakeContext;
+  /** A hash of the local modules that the configuration came from. */
+  code?: string | undefined;
+  /** The running one: what is the same in both is not made again. */
+  before?: Generation | undefined;
+}
+
 /**
  * Checks a configuration as a whole and makes its parts. Nothing is started. All faults come
  * together in one `BELFRY_CONFIG_INVALID`, each with its path.
  */
-export function makeGeneration(
+export function makeGeneration(value: unknown, registry: Registry, options: GenerationOptions): Generation {
+  const making = generationInPieces(value, registry, options);
+  for (;;) {
+    const piece = making.next();
+    if (piece.done) return piece.value;
+  }
+}
+
+/** The same in pieces of a few milliseconds at most, so that others can have their turn between two of them. */
+export function* generationInPieces(
   value: unknown,
   registry: Registry,
-  context: (plugin: Plugin, name: string) => CreateContext,
-): Generation {
+  { context, code, before }: GenerationOptions,
+): Generator<void, Generation> {
   const found: Fault[] = [];
   const report: Report = (path, message, code) => found.push({ path, message, ...(code ? { code } : {}) });
   const { draft, checked } = readShape(value, report);
+  yield;
   const refused = loadPlugins(draft, registry, report);
-  const parts = makeParts(draft, registry, refused, context, report);
+  yield;
+  const parts = yield* makeParts(draft, registry, refused, {
+    context,
+    code,
+    report,
+    reusable: before && reusable(before),
+  });
   checkNames(draft, parts, report);
+  yield;
   checkLocks(draft, report);
   if (found.length > 0 || !checked) throw faults.configInvalid(found);
-  return assemble(checked, parts, (nodes) => makeAddedSteps(nodes, registry, context));
+  yield;
+  const makeSteps = (nodes: readonly StepNode[]) => makeAddedSteps(nodes, registry, { context, code });
+  return yield* assemble(checked, parts, { code, before, makeSteps });
+}
+
+/** The parts of a generation, as `makeParts` looks for them. */
+function reusable(before: Generation): Reusable {
+  const parts = new Map<string, MadePart>();
+  const plain = { flags: {}, gives: {} };
+  for (const list of PART_LISTS) {
+    for (const part of before[list] as Part<Point>[])
+      parts.set(keyOf(list, nameOf(part.entry), parts), { ...part, ...plain });
+  }
+  parts.set("database", { ...before.database, ...plain });
+  if (before.logStore) parts.set("logStore", { ...before.logStore, ...plain });
+  for (const { name, made } of before.builders.values()) {
+    for (const [place, part] of made) parts.set(`builders ${name} ${place}`, part);
+  }
+  return { parts, code: before.code };
 }
 
 function checkNames(draft: Draft, parts: ReadonlyMap<string, MadePart>, report: Report): void {
@@ -156,24 +226,62 @@ function rulesOf(builder: NonNullable<CheckedConfig["builders"]>[number]): Distr
   };
 }
 
+export const PART_LISTS = ["secrets", "services", "workers", "sources", "schedulers", "listeners"] as const;
+
+/** Every part of a generation once, with the list it stands in. */
+export function* allParts(generation: Generation): Generator<[list: string, part: Part<Point>]> {
+  yield ["database", generation.database as Part<Point>];
+  if (generation.logStore) yield ["logStore", generation.logStore as Part<Point>];
+  for (const list of PART_LISTS) for (const part of generation[list] as Part<Point>[]) yield [list, part];
+  for (const { made } of generation.builders.values()) {
+    for (const { flags: _, gives: __, ...step } of made.values()) yield ["steps", step as Part<Point>];
+  }
+}
+
+const SETTINGS = ["title", "name", "access", "logs", "retention", "plugins"] as const;
+
+interface Assembling {
+  code: string | undefined;
+  before: Generation | undefined;
+  makeSteps: Generation["makeSteps"];
+}
+
 /** Puts together what was checked. */
-function assemble(
+function* assemble(
   config: CheckedConfig,
   parts: ReadonlyMap<string, MadePart>,
-  makeSteps: Generation["makeSteps"],
-): Generation {
+  { code, before, makeSteps }: Assembling,
+): Generator<void, Generation> {
   const single = <P extends Point>(path: string): Part<P> => {
-    const { name, kind, plugin, part } = parts.get(path) as MadePart;
-    return { name, kind, plugin, part: part as Parts[P] };
+    const { flags: _, gives: __, part, ...facts } = parts.get(path) as MadePart;
+    return { ...facts, part: part as Parts[P] };
   };
   const list = <P extends Point>(key: string, entries: readonly unknown[] | undefined): Part<P>[] =>
     (entries ?? []).map((_, i) => single<P>(`${key}[${i}]`));
   const builders = new Map<string, ConfiguredBuilder>();
   for (const [i, builder] of (config.builders ?? []).entries()) {
+    yield;
+    const base = `builders[${i}].`;
+    const { steps: nodes, ...rest } = builder;
+    const made = new Map(
+      [...stepEntriesOf(nodes, `${base}steps`)].map(({ path }) => [
+        path.slice(base.length),
+        parts.get(path) as MadePart,
+      ]),
+    );
+    const print = printOf([rest, stepPrints(nodes, `${base}steps`, parts)], code);
+    const running = before?.builders.get(builder.name);
+    if (running?.print === print && [...made].every(([place, { part }]) => running.made.get(place)?.part === part)) {
+      builders.set(builder.name, running);
+      continue;
+    }
     builders.set(builder.name, {
+      print,
+      entry: builder,
+      made,
       name: builder.name,
       workers: builder.workers,
-      steps: assembleSteps(builder.steps, `builders[${i}].steps`, parts),
+      steps: assembleSteps(nodes, `builders[${i}].steps`, parts),
       env: builder.env ?? {},
       properties: builder.properties ?? {},
       defaultProperties: builder.defaultProperties ?? {},
@@ -187,6 +295,9 @@ function assemble(
       retry: builder.retry as Retry | undefined,
     });
   }
+  yield;
+  const shown = showConfig(config);
+  yield;
   return {
     title: config.title ?? "Belfry",
     masterName: config.name ?? "main",
@@ -194,7 +305,10 @@ function assemble(
     visible: config.access?.visible,
     budget: config.access?.budget ?? 600,
     logCap: config.logs?.cap ?? 200_000_000,
-    shown: showConfig(config),
+    retention: config.retention ?? {},
+    shown,
+    settings: Object.fromEntries(SETTINGS.map((key) => [key, config[key]])),
+    code,
     database: single<"database">("database"),
     logStore: config.logStore && single<"logStore">("logStore"),
     secrets: list<"secrets">("secrets", config.secrets),

@@ -1,12 +1,12 @@
 import { faults } from "../errors/catalogue.ts";
 import type { BuildStep, StepNode } from "../interfaces/build-step.ts";
-import type { CreateContext, Plugin } from "../interfaces/plugin.ts";
+import type { Plugin } from "../interfaces/plugin.ts";
 import { GROUPS } from "../plugins/define.ts";
 import type { Registry } from "../plugins/registry.ts";
 import { stepNode } from "./config.ts";
 import { membersOf } from "./draft.ts";
 import { type Fault, type Report, reportIssues } from "./faults.ts";
-import { type Flags, type MadePart, makeAddedParts } from "./parts.ts";
+import { type Flags, type MadePart, type MakeContext, makeAddedParts } from "./parts.ts";
 
 export interface ConfiguredStep {
   name: string;
@@ -64,19 +64,30 @@ export function assembleSteps(
   });
 }
 
+/** What a builder's print is made of: groups as they are written, with the prints of the steps in them. */
+export function stepPrints(nodes: readonly StepNode[], base: string, parts: ReadonlyMap<string, MadePart>): unknown[] {
+  return nodes.map((node, i) => {
+    const path = `${base}[${i}]`;
+    const members = membersOf(node);
+    if (!members) return parts.get(path)?.print;
+    const { kind, steps } = members;
+    return { ...node, [kind]: stepPrints(steps, `${path}.${kind}`, parts) };
+  });
+}
+
 type GroupOptions = { name?: string; limit?: number; parallel?: unknown; sequence?: unknown } & Record<string, unknown>;
 
 /** Makes steps that a running build adds, or throws `BELFRY_STEPS_REFUSED` with everything that is wrong with them. */
 export function makeAddedSteps(
   nodes: readonly StepNode[],
   registry: Registry,
-  context: (plugin: Plugin, name: string) => CreateContext,
+  making: { context: MakeContext; code: string | undefined },
 ): ConfiguredNode[] {
   const found: Fault[] = [];
   const report: Report = (path, message, code) => found.push({ path, message, ...(code ? { code } : {}) });
   const shape = stepNode.array().safeParse(nodes);
   if (!shape.success) reportIssues(shape.error.issues, ["steps"], report);
-  const parts = shape.success ? makeAddedParts(shape.data, registry, context, report) : new Map();
+  const parts = shape.success ? makeAddedParts(shape.data, registry, { ...making, report }) : new Map();
   if (found.length > 0 || !shape.success) throw faults.stepsRefused(found);
   return assembleSteps(shape.data, "steps", parts);
 }

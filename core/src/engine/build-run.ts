@@ -30,13 +30,15 @@ export interface BuildRunDeps {
   clock: Clock;
   logStore: LogStore;
   logCap: number;
+  /** The generation whose builder it builds by, to its end. */
+  generation: number;
   lease: KeptLease;
   worker: Worker;
   /** What the worker's entry gives to its builds. */
   workerGives: GivenProperties;
   makeSteps: Generation["makeSteps"];
   scheduler(name: string): Part<"scheduler"> | undefined;
-  locks: Locks;
+  locks(): Locks;
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
 }
@@ -113,7 +115,7 @@ export class BuildRun {
           );
     // Written with the first step, so that a short build costs a transaction less.
     this.#writer.later(async (tx) => {
-      if (!(await startBuild(tx, this.key, this.#build.worker))) throw new AlreadyEnded();
+      if (!(await startBuild(tx, this.key, this.#build.worker, this.#deps.generation))) throw new AlreadyEnded();
     });
     try {
       try {

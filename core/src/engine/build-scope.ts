@@ -20,7 +20,8 @@ export interface BuildScope {
   readonly clock: Clock;
   readonly logStore: LogStore;
   readonly logCap: number;
-  readonly locks: Locks;
+  /** As they are configured now. */
+  locks(): Locks;
   readonly writer: BuildWriter;
   readonly secrets: SecretSet;
   readonly properties: BuildProperties;

@@ -29,12 +29,14 @@ export interface DistributorDeps {
 export class Distributor {
   readonly #deps: DistributorDeps;
   readonly #hooks: HookKeeper;
+  #config: DistributedConfig;
   #builderIds = new Map<string, number>();
   /** What the database has of builders' troubles; unknown before the first pass under a lease. */
   #told: { fence: number; troubles: Map<string, string> } | undefined;
 
   constructor(deps: DistributorDeps) {
     this.#deps = deps;
+    this.#config = deps.config();
     this.#hooks = new HookKeeper(deps.clock, () => deps.store.doorbell.ring("requests"));
   }
 
@@ -51,6 +53,7 @@ export class Distributor {
     if (pending.length === 0) return {};
 
     const config = this.#deps.config();
+    this.#adopt(config);
     const now = clock.now();
     const expired = await expireRequests(store, lease, now);
     const world = await lookAround(store, now, config.builders);
@@ -75,6 +78,15 @@ export class Distributor {
     if (plan.wakeAt !== undefined) times.push(plan.wakeAt);
     const again = plan.again || conflict || expired.more || weighed.more;
     return { ...(times.length > 0 ? { wakeAt: Math.min(...times) } : {}), again };
+  }
+
+  /** What functions of an earlier configuration said, or failed to say, is nothing to go by. */
+  #adopt(config: DistributedConfig): void {
+    const before = this.#config;
+    if (before === config) return;
+    this.#config = config;
+    // What locks are needed may depend on the locks and workers as well.
+    this.#hooks.drop((name, hook) => hook === "locks" || config.builders.get(name) !== before.builders.get(name));
   }
 
   async #findBuilders({ builders }: DistributedConfig): Promise<void> {

@@ -19,6 +19,7 @@ export type Answer<T> = { state: "answer"; value: T } | { state: "asking" } | { 
 
 interface Question {
   builder: string;
+  hook: string;
   answer: Answer<unknown>;
   at: Millis;
 }
@@ -54,6 +55,14 @@ export class HookKeeper {
     this.#failing.delete(builder);
   }
 
+  /** Forgets what functions said that are not in force any more; what they have yet to say counts for nothing. */
+  drop(isGone: (builder: string, hook: string) => boolean): void {
+    for (const [key, { builder, hook }] of this.#questions) if (isGone(builder, hook)) this.#questions.delete(key);
+    for (const [builder, { trouble }] of this.#failing) {
+      if (isGone(builder, trouble.hook)) this.#failing.delete(builder);
+    }
+  }
+
   /** When a builder whose function failed may be asked again; `undefined` if it may now. */
   pausedTill(builder: string): Millis | undefined {
     const failing = this.#failing.get(builder);
@@ -73,7 +82,7 @@ export class HookKeeper {
     const now = this.#clock.now();
     if (known && (known.answer.state === "asking" || now - known.at < KEPT)) return known.answer as Answer<T>;
     this.#forget(now);
-    const question: Question = { builder, answer: { state: "asking" }, at: now };
+    const question: Question = { builder, hook, answer: { state: "asking" }, at: now };
     this.#questions.set(key, question);
     let over = false;
     let late = false;
@@ -83,6 +92,7 @@ export class HookKeeper {
       timer.cancel();
       question.answer = answer;
       question.at = this.#clock.now();
+      if (this.#questions.get(key) !== question) return;
       if (answer.state === "failed") this.#fail(builder, hook, error);
       else if (this.#failing.get(builder)?.trouble.hook === hook) this.#failing.delete(builder);
       if (late) this.#ring();

@@ -2,7 +2,7 @@ import type { Clock } from "../interfaces/clock.ts";
 import type { StatusListener } from "../interfaces/status-listener.ts";
 import type { Millis } from "../interfaces/values.ts";
 import type { EventFeed } from "../status/event-feed.ts";
-import type { StoredEvent } from "../store/events.ts";
+import { oldestPosition, type StoredEvent } from "../store/events.ts";
 import type { Store } from "../store/store.ts";
 import { withGrace } from "./grace.ts";
 import type { KeptLease, LeaseKeeper } from "./lease-keeper.ts";
@@ -39,12 +39,15 @@ export async function listenerPass(
   if (row.retry_at !== null && row.retry_at > clock.now()) return { wakeAt: row.retry_at };
 
   const events = await feed.after(row.cursor, EVENTS_A_PASS);
+  // What it was too slow for has been removed meanwhile; it is told so, where the first of it would have come.
+  const oldest = row.cursor > 0 ? await oldestPosition(store) : 0;
+  if (oldest > row.cursor + 1 && events[0]) events.unshift(gapBefore(oldest, row.cursor, events[0]));
   let cursor = row.cursor;
   let attempts = row.attempts;
   let written = row.cursor;
   for (const event of events) {
     if (signal.aborted) break;
-    if (wants(entry.listener, event.type)) {
+    if (event.type === "gap" || wants(entry.listener, event.type)) {
       try {
         const { seq: _seq, ...told } = event;
         const either = AbortSignal.any([signal, lease.signal]);
@@ -81,6 +84,12 @@ export async function listenerPass(
     await moveCursor(entry, deps, lease, cursor);
   }
   return { again: events.length === EVENTS_A_PASS };
+}
+
+function gapBefore(oldest: number, cursor: number, { time }: StoredEvent): StoredEvent {
+  const seq = oldest - 1;
+  const data = { after: String(cursor), before: String(oldest) };
+  return { seq, position: String(seq), type: "gap", time, builder: null, project: null, data };
 }
 
 function wants(listener: StatusListener, type: string): boolean {

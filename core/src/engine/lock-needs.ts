@@ -27,14 +27,19 @@ export async function needsOf(
   if (use === undefined) return [];
   const rendered: unknown = await render(use, ctx);
   if (!Array.isArray(rendered)) throw faults.lockInvalid(owner, "What was computed is no list");
-  const limits = limitsOf(locks);
   const needs = mergeNeeds(rendered.map((access) => needOf(owner, access, worker, locks)));
+  checkNeeds(owner, needs, worker, locks);
+  return needs;
+}
+
+/** Throws `BELFRY_LOCK_INVALID` if there is not so much of a lock, whoever holds it. */
+export function checkNeeds(owner: string, needs: readonly LockNeed[], worker: string, locks: Locks): void {
+  const limits = limitsOf(locks);
   for (const { lock, mode, count } of needs) {
     const most = limits(lock, worker) ?? 0;
     if (mode === "counting" && count > most)
       throw faults.lockInvalid(owner, `They ask for ${count} of the lock "${lock}", of which there is ${most}`);
   }
-  return needs;
 }
 
 function needOf(owner: string, access: unknown, worker: string, locks: Locks): LockNeed {

@@ -1,6 +1,7 @@
 import type { ConfiguredWorker, Generation } from "../config/generation.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
+import type { Worker } from "../interfaces/worker.ts";
 import { type BuildKey, finishBuild, type UnfinishedBuild, unfinishedBuilds } from "../store/builds.ts";
 import type { Store } from "../store/store.ts";
 import { BuildRun } from "./build-run.ts";
@@ -17,6 +18,7 @@ export interface RunnerDeps {
   /** The lease of this master's present life. */
   lease(): KeptLease | undefined;
   generation(): Generation;
+  generationId(): number;
   worker(name: string): ConfiguredWorker | undefined;
   secret(name: string, signal: AbortSignal): Promise<string>;
   onError(message: string, error: unknown, build: BuildKey): void;
@@ -26,6 +28,8 @@ export interface RunnerDeps {
 export class Runner {
   readonly #deps: RunnerDeps;
   readonly #running = new Map<number, BuildRun>();
+  /** Where each of them runs. */
+  readonly #places = new Map<BuildRun, Worker>();
   /** The latest builds that were carried to their end here. */
   readonly #ended = new Set<number>();
   /** Builds whose end could not be written. */
@@ -91,6 +95,12 @@ export class Runner {
     while (this.#running.size > 0) await Promise.all(this.running.map((run) => run.done));
   }
 
+  /** Resolves when no build runs on this worker. */
+  async idleOn(worker: Worker): Promise<void> {
+    const here = () => this.running.filter((run) => this.#places.get(run) === worker);
+    for (let runs = here(); runs.length > 0; runs = here()) await Promise.all(runs.map((run) => run.done));
+  }
+
   async interrupt(reason: string): Promise<void> {
     this.#draining = true;
     for (const run of this.running) run.interrupt(reason);
@@ -108,21 +118,30 @@ export class Runner {
       clock,
       logStore,
       logCap: generation.logCap,
+      generation: this.#deps.generationId(),
       lease,
       worker: worker.part,
       scheduler: (name) => generation.schedulers.find((scheduler) => scheduler.name === name),
-      locks: generation.locks,
+      locks: () => this.#locks(generation),
       workerGives: worker,
       makeSteps: (nodes) => generation.makeSteps(nodes),
       secret: this.#deps.secret,
       onError: this.#deps.onError,
     });
     this.#running.set(build.id, run);
+    this.#places.set(run, worker.part);
     void run.done.then((carried) => {
       this.#running.delete(build.id);
+      this.#places.delete(run);
       if (carried) this.#remember(build.id);
       else this.#failed.add(build.id);
     });
+  }
+
+  /** A lock has one limit for all who want it, the one in force; those that are gone stay for who began with them. */
+  #locks({ locks }: Generation): Generation["locks"] {
+    const now = this.#deps.generation().locks;
+    return now === locks ? locks : new Map([...locks, ...now]);
   }
 
   #remember(id: number): void {

@@ -6,7 +6,7 @@ import { LAST_PLACE } from "../store/lock-book.ts";
 import { claimForStep, readLocks, type StepClaim, type StepLocks } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import type { Tx } from "../store/tx.ts";
-import { type Locks, limitsOf, needsOf } from "./lock-needs.ts";
+import { checkNeeds, type Locks, limitsOf, needsOf } from "./lock-needs.ts";
 
 /** A lost ring costs this long. */
 const LOOK_EVERY = 5_000;
@@ -14,7 +14,8 @@ const LOOK_EVERY = 5_000;
 export interface StepLockDeps {
   store: Store;
   clock: Clock;
-  locks: Locks;
+  /** As they are configured now, which a reload may change while the step waits. */
+  locks(): Locks;
   worker: string;
   /** Writes under the build's fence, and tries again while the database is away. */
   persist<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
@@ -35,15 +36,16 @@ export async function takeStepLocks(
   const { use, ...rest } = step;
   if (use === undefined) return;
   const { locks, store } = deps;
-  const needs = await needsOf(`the step "${step.name}"`, use, deps.worker, locks, ctx);
+  const owner = `the step "${step.name}"`;
+  const needs = await needsOf(owner, use, deps.worker, locks(), ctx);
   if (needs.length === 0) return;
-  const limits = limitsOf(locks);
   const claim: StepClaim = { ...rest, needs };
   for (;;) {
     signal.throwIfAborted();
     // Listens before it looks: what is given back in between is not missed.
     using bell = listen(deps, signal);
-    const taken: StepLocks = await deps.persist((tx) => claimForStep(tx, claim, limits));
+    checkNeeds(owner, needs, deps.worker, locks());
+    const taken: StepLocks = await deps.persist((tx) => claimForStep(tx, claim, limitsOf(locks())));
     const names = taken.state === "held" ? [] : [...new Set(taken.blocked.map(({ need }) => need.lock))];
     if (taken.state === "deadlock") throw faults.lockDeadlock(names);
     if (taken.state === "held") {
@@ -60,7 +62,7 @@ export async function takeStepLocks(
 
   /** Looks without writing, so that many who wait do not stand in each other's way. */
   async function seemsFree(): Promise<boolean> {
-    const book = await readLocks(store.read, limits);
+    const book = await readLocks(store.read, limitsOf(locks()));
     const own = book.remove((entry) => entry.build === step.build.id && entry.step === step.step);
     const place = own[0]?.place ?? LAST_PLACE;
     const blocked = book.blocked(needs, { urgency: own[0]?.urgency ?? step.urgency, place }, step.build.id);

@@ -39,6 +39,28 @@ export const faults = {
       },
       { details },
     ),
+  reloadImpossible: () =>
+    new BelfryError("BELFRY_RELOAD_IMPOSSIBLE", {
+      what: "The configuration cannot be loaded again.",
+      why: "This master was given its configuration by a program, or it does not run yet, so there is no file to load.",
+      fix: "Start the master with `belfry start`, or give `load` to the Master.",
+    }),
+  reloadNeedsRestart: (names: readonly string[]) =>
+    new BelfryError("BELFRY_RELOAD_RESTART", {
+      what: `The configuration was not loaded: ${names.join(", ")} cannot be changed while the master runs.`,
+      why: "Everything that runs stands on them.",
+      fix: "Stop the master with `belfry stop`, and start it again; or put the old value back, and reload.",
+    }),
+  reloadFailed: (reason: string, cause: unknown) =>
+    new BelfryError(
+      "BELFRY_RELOAD_FAILED",
+      {
+        what: "The configuration was not loaded: a part of it could not be started.",
+        why: `It failed with: ${/[.!?]$/.test(reason) ? reason : `${reason}.`}`,
+        fix: "Correct it, and reload; what ran before goes on.",
+      },
+      { cause },
+    ),
   pluginRefused: (name: string, reason: string, cause?: unknown) =>
     new BelfryError(
       "BELFRY_PLUGIN_REFUSED",
@@ -60,6 +82,12 @@ export const faults = {
       what: "The database is in use.",
       why: `A master runs here, process ${process}; while it does, nobody else touches its database.`,
       fix: "Stop it with `belfry stop`, run this again, and start it again.",
+    }),
+  cleanupElsewhere: () =>
+    new BelfryError("BELFRY_CLEANUP_ELSEWHERE", {
+      what: "Old history cannot be removed here.",
+      why: "Another master of this database removes it.",
+      fix: "Run `belfry db cleanup` where that master runs, or stop it first.",
     }),
   databaseForeign: () =>
     new BelfryError("BELFRY_DATABASE_FOREIGN", {

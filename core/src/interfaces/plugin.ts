@@ -50,7 +50,10 @@ export interface PartDefinition<P extends Point = Point, S extends z.ZodType = z
   /** Within the plugin: `"poller"`. In full it is `package/kind`. */
   readonly kind: string;
   readonly options: S;
-  /** Called once per entry of a configuration that was checked. Must not wait, open or start anything. */
+  /**
+   * Called once per entry of a configuration that was checked; at a reload for entries that are new or different.
+   * Must not wait, open or start anything: what it made may be thrown away, if the configuration is refused.
+   */
   create(options: z.output<S>, ctx: CreateContext): Parts[P];
 }
 
@@ -118,7 +121,10 @@ export interface PluginSpec {
   state?: { version: number; migrate?(value: unknown, from: number, key: string): unknown };
   /** What it offers to configurations. */
   parts?: readonly { readonly definition: PartDefinition<never, never> | PartDefinition }[];
-  /** Adds API methods, commands and things for other plugins. Called once per master, before any `create`. Must not wait, open or start anything. */
+  /**
+   * Adds API methods, commands and things for other plugins. Called once per master, before any `create`; again after
+   * a reload had taken it away, or for another object of its name. Must not wait, open or start anything.
+   */
   register?(host: PluginHost): void;
 }
 

@@ -26,6 +26,7 @@ export interface RenderContext {
 }
 
 const RENDER = Symbol.for("belfry.render");
+const SAME = Symbol.for("belfry.render.same");
 
 /** A value computed for each build. Made by `interpolate`, `property` and `secret`, or by `renderable`. */
 export interface Renderable<T> {
@@ -53,23 +54,36 @@ export function renderable<T>(label: string, compute: (ctx: RenderContext) => T 
   return { [RENDER]: compute, toJSON: () => ({ $render: label }) };
 }
 
+/** Of one of core's own renderables, a text that tells it wholly; `undefined` if there is a function in it. */
+export function wholeText(value: Renderable<unknown>): string | undefined {
+  return (value as { [SAME]?: string })[SAME];
+}
+
+function told<T>(made: Renderable<T>, text: string | undefined): Renderable<T> {
+  return text === undefined ? made : Object.defineProperty(made, SAME, { value: text });
+}
+
 export function isRenderable(value: unknown): value is Renderable<unknown> {
   return typeof value === "object" && value !== null && RENDER in value;
 }
 
 /** A build's property; `fallback` if it is not set. Without a fallback a missing one is an error. */
 export function property(name: string, fallback?: Json): Renderable<Json> {
-  return renderable(`property ${name}`, ({ properties }) => {
+  const made = renderable(`property ${name}`, ({ properties }) => {
     const value = properties.get(name);
     if (value !== undefined) return value;
     if (fallback !== undefined) return fallback;
     throw faults.propertyMissing(name);
   });
+  return told(made, JSON.stringify(["property", name, fallback]));
 }
 
 /** A secret by name, masked in everything that the build writes. */
 export function secret(name: string): Renderable<string> {
-  return renderable(`secret ${name}`, (ctx) => ctx.secret(name));
+  return told(
+    renderable(`secret ${name}`, (ctx) => ctx.secret(name)),
+    JSON.stringify(["secret", name]),
+  );
 }
 
 /**
@@ -84,11 +98,17 @@ export function interpolate(
   const label = texts.raw
     .map((text, i) => text + (i < values.length ? `\${${isRenderable(values[i]) ? describe(values[i]) : "…"}}` : ""))
     .join("");
-  return renderable(label, async (ctx) => {
+  const made = renderable(label, async (ctx) => {
     let text = texts[0] ?? "";
     for (const [i, value] of values.entries()) text += asText(await render(value, ctx)) + (texts[i + 1] ?? "");
     return text;
   });
+  const parts = values.map((value) => (isRenderable(value) ? wholeText(value) : plainText(value)));
+  return told(made, parts.includes(undefined) ? undefined : JSON.stringify(["interpolate", texts, parts]));
+}
+
+function plainText(value: unknown): string | undefined {
+  return typeof value === "object" || typeof value === "function" ? undefined : `= ${JSON.stringify(value)}`;
 }
 
 function describe(value: unknown): string {

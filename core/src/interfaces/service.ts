@@ -1,4 +1,7 @@
-/** Anything that runs until told otherwise: a web server, a mail queue. */
+/**
+ * Anything that runs until told otherwise: a web server, a mail queue. It stops with the master, or when a reload
+ * changes it or takes it away; if that reload fails, the one that was stopped is started again.
+ */
 export interface Service {
   /** Resolves once the service is ready. If it rejects, nothing it opened stays open. */
   start(signal: AbortSignal): Promise<void>;

@@ -24,6 +24,10 @@ export interface ListenerContext {
 /**
  * Is told what happens: every event at least once, in order, one at a time, across restarts. Core
  * keeps its place under its name. It runs on one master at a time, under a lease.
+ *
+ * One that falls further behind than events are kept (`retention.events.lag` of the configuration) is told of an
+ * event of the type `gap` in place of those that were removed, whatever types it wants: `{ after, before }`, the
+ * positions between which they were.
  */
 export interface StatusListener {
   /** Types it wants, exact or by prefix such as `"build."`. Default: all. */

@@ -106,7 +106,8 @@ export interface WorkerStartContext {
  * A place that runs commands and moves files.
  *
  * Core makes one instance per configured worker, on the master that has it. The distributor gives it
- * at most `slots` builds at a time; a session is opened for each of them.
+ * at most `slots` builds at a time; a session is opened for each of them. A reload that changes it, or takes it away,
+ * stops it when its last build has ended; only then does another one of its name start.
  */
 export interface Worker {
   /** How many builds at a time. */

@@ -13,6 +13,8 @@ const build = { build: id, builder: name, number: z.int() };
 export const EVENT_TYPES = {
   "master.started": z.strictObject({ master: name }),
   "config.loaded": z.strictObject({ generation: id, hash: z.string() }),
+  /** A reload was refused; the generation that runs goes on. */
+  "config.refused": z.strictObject({ faults: z.int() }),
   "change.added": z.strictObject({
     change: id,
     source: name,
@@ -72,6 +74,16 @@ export const EVENT_TYPES = {
   "scheduler.enabled": z.strictObject({ scheduler: name, by: z.string(), reason: z.string() }),
   "listener.parked": z.strictObject({ listener: name, position: z.string(), attempts: z.int() }),
   "job.parked": z.strictObject({ plugin: name, queue: name, job: id, attempts: z.int() }),
+  /** Old history was removed: so many of each. */
+  "retention.done": z.strictObject({
+    builds: z.int(),
+    requests: z.int(),
+    buildsets: z.int(),
+    changes: z.int(),
+    events: z.int(),
+    audit: z.int(),
+    bytes: z.int(),
+  }),
   "token.added": z.strictObject({ token: name }),
   "token.revoked": z.strictObject({ token: name }),
 } as const;

@@ -83,10 +83,10 @@ export interface BuildKey {
 }
 
 /** `assigned` becomes `running`. False if the build was ended meanwhile. */
-export async function startBuild(tx: Tx, build: BuildKey, worker: string): Promise<boolean> {
+export async function startBuild(tx: Tx, build: BuildKey, worker: string, generation: number): Promise<boolean> {
   const row = await tx.db
     .updateTable("builds")
-    .set({ state: "running", started_at: tx.now })
+    .set({ state: "running", started_at: tx.now, generation })
     .where("id", "=", build.id)
     .where("state", "=", "assigned")
     .returning("id")

@@ -464,6 +464,19 @@ export const ListenerCursor = defineEntity({
   },
 });
 
+export const Sweep = defineEntity({
+  name: "Sweep",
+  tableName: "sweeps",
+  properties: {
+    name: p.string().length(100).primary(),
+    begun_at: millis(),
+    ended_at: millis().nullable(),
+    next_at: millis(),
+    removed: json(),
+    error: p.text().nullable(),
+  },
+});
+
 export const PluginRecordRow = defineEntity({
   name: "PluginRecordRow",
   tableName: "plugin_records",
@@ -524,6 +537,7 @@ export const ENTITIES = [
   Token,
   AuditRow,
   ListenerCursor,
+  Sweep,
   PluginRecordRow,
   JobRow,
 ] as const;

@@ -1,13 +1,15 @@
 import type { BelfryEvent } from "../interfaces/status-listener.ts";
 import type { Store } from "./store.ts";
+import type { Db } from "./tables.ts";
 
 export interface StoredEvent extends BelfryEvent {
   seq: number;
 }
 
 /** The position of the newest committed event; 0 when there is none. */
-export async function newestPosition(store: Store): Promise<number> {
-  const row = await store.read.selectFrom("counters").select("value").where("name", "=", "events").executeTakeFirst();
+export async function newestPosition(store: Store | Db): Promise<number> {
+  const db = "read" in store ? store.read : store;
+  const row = await db.selectFrom("counters").select("value").where("name", "=", "events").executeTakeFirst();
   return row?.value ?? 0;
 }
 

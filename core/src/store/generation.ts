@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Store } from "./store.ts";
 import { storable } from "./text.ts";
+import type { Tx } from "./tx.ts";
 
 export interface BuilderFacts {
   name: string;
@@ -11,18 +12,29 @@ export interface BuilderFacts {
   maxWait: number | undefined;
 }
 
+export interface GenerationFacts {
+  shown: string;
+  code: string | undefined;
+  builders: readonly BuilderFacts[];
+  /** Whether it is another one than the last. Default: if what is shown, or the code, is different. */
+  changed?: boolean;
+}
+
 /**
  * Writes down what a configuration is and which builders it has. Builders that are gone stay for
- * their history and are no longer configured. Returns the generation's id.
+ * their history and are no longer configured. `also` is done in the same transaction. Returns the generation's id.
  */
 export async function recordGeneration(
   store: Store,
   masterId: number,
-  shown: string,
-  builders: readonly BuilderFacts[],
+  { shown, code, builders, changed }: GenerationFacts,
+  also?: (tx: Tx) => Promise<void>,
 ): Promise<number> {
-  const hash = createHash("sha256").update(shown).digest("hex");
+  const hash = createHash("sha256")
+    .update(`${shown}${code ?? ""}`)
+    .digest("hex");
   return store.write(async (tx) => {
+    await also?.(tx);
     const names = builders.map((builder) => builder.name);
     await tx.db
       .updateTable("builders")
@@ -59,7 +71,7 @@ export async function recordGeneration(
       .orderBy("id", "desc")
       .limit(1)
       .executeTakeFirst();
-    if (last?.hash === hash) return last.id;
+    if (last && !(changed ?? last.hash !== hash)) return last.id;
     const { id } = await tx.db
       .insertInto("config_generations")
       .values({ hash, shown, loaded_at: tx.now, master_id: masterId })

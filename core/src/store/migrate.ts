@@ -7,6 +7,7 @@ import { Tongues } from "./migrations/0002-tongues.ts";
 import { Scheduling } from "./migrations/0003-scheduling.ts";
 import { Distribution } from "./migrations/0004-distribution.ts";
 import { Builds } from "./migrations/0005-builds.ts";
+import { Operation } from "./migrations/0006-operation.ts";
 
 /** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
 export async function runMigrations(options: OrmOptions): Promise<void> {
@@ -35,6 +36,7 @@ async function open(options: OrmOptions) {
         { name: "0003-scheduling", class: Scheduling },
         { name: "0004-distribution", class: Distribution },
         { name: "0005-builds", class: Builds },
+        { name: "0006-operation", class: Operation },
       ],
       snapshot: false,
       transactional: true,

@@ -13,6 +13,7 @@ export const MIGRATIONS = [
   "0003-scheduling",
   "0004-distribution",
   "0005-builds",
+  "0006-operation",
 ] as const;
 
 const MOST_ATTEMPTS = 5;

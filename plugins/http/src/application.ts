@@ -109,7 +109,7 @@ export function application(parts: ApplicationParts): (req: IncomingMessage, res
   return app.callback();
 }
 
-const OWN_PAGES = new Map<string, (ctx: HttpContext, mounts: Mounts) => void>([
+const OWN_PAGES = new Map<string, (ctx: HttpContext, mounts: Mounts) => void | Promise<void>>([
   ["/", indexPage],
   [
     "/health",
@@ -117,6 +117,17 @@ const OWN_PAGES = new Map<string, (ctx: HttpContext, mounts: Mounts) => void>([
       ctx.set("Content-Type", "text/plain; charset=utf-8");
       ctx.set("Cache-Control", "no-store");
       ctx.body = "ok\n";
+    },
+  ],
+  [
+    "/ready",
+    async (ctx, mounts) => {
+      ctx.set("Content-Type", "text/plain; charset=utf-8");
+      ctx.set("Cache-Control", "no-store");
+      const ready = await mounts.ready();
+      ctx.status = ready ? 200 : 503;
+      // Why not is told to those who may ask `master.ready`.
+      ctx.body = ready ? "ready\n" : "not ready\n";
     },
   ],
 ]);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type Api, type BelfryError, type Caller, type DependencyContainer, TOKENS } from "belfry";
+import { type Api, type BelfryError, type Caller, type DependencyContainer, internal, TOKENS } from "belfry";
 import { type BodyLimits, readBody } from "./body.ts";
 import { faults, withStatus } from "./errors.ts";
 import type { HttpContext, HttpServer, Mount, Upgrade } from "./http-server.ts";
@@ -79,6 +79,13 @@ export class Mounts implements HttpServer {
     return () => {
       if (this.#upgrades.get(path) === handler) this.#upgrades.delete(path);
     };
+  }
+
+  /** Whether the master can do its work. */
+  async ready(): Promise<boolean> {
+    this.#api ??= this.#container.resolve(TOKENS.api);
+    const answer = await this.#api.call("master.ready", {}, internal).catch(() => undefined);
+    return (answer as { ready?: boolean } | undefined)?.ready === true;
   }
 
   async caller(ctx: Pick<HttpContext, "req"> & { ip?: string }): Promise<Caller> {

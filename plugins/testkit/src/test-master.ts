@@ -13,6 +13,10 @@ export interface TestMasterOptions {
   leaseTtl?: number;
   engine?: boolean;
   logger?: Logger;
+  /** Gives the configuration of a reload. Default: `config` again. */
+  load?: () => TestMasterOptions["config"] | Promise<TestMasterOptions["config"]>;
+  /** A hash of the code that a configuration comes from, asked at the start and at each reload. Default: functions are compared by identity. */
+  code?: () => string;
 }
 
 /** A running master in this process. Close it, or declare it with `await using`. */
@@ -44,16 +48,17 @@ const PATIENCE = 20_000;
 export async function testMaster(options: TestMasterOptions): Promise<TestMaster> {
   const own = options.folder === undefined;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "belfry-test-")));
-  const master = new Master(
-    { database: sqlite({ synchronous: "normal" }), ...options.config },
-    {
-      folder,
-      ...(options.clock ? { clock: options.clock } : {}),
-      ...(options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl }),
-      ...(options.engine === undefined ? {} : { engine: options.engine }),
-      ...(options.logger ? { logger: options.logger } : {}),
-    },
-  );
+  const whole = (config: TestMasterOptions["config"]) => ({ database: sqlite({ synchronous: "normal" }), ...config });
+  const { load = () => options.config, code } = options;
+  const master = new Master(whole(options.config), {
+    folder,
+    load: async () => ({ value: whole(await load()), code: code?.() }),
+    loaded: { code: code?.() },
+    ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl }),
+    ...(options.engine === undefined ? {} : { engine: options.engine }),
+    ...(options.logger ? { logger: options.logger } : {}),
+  });
   const cleanUp = async () => {
     if (own) await rm(folder, { recursive: true, force: true });
   };

@@ -16,6 +16,7 @@ function comparable(method: string, said: Said): Said {
   const result = structuredClone(said.result) as any;
   if (method === "status.now") {
     delete result.loops;
+    delete result.load;
     delete result.startedAt;
   }
   if (method === "tokens.add") result.token = result.token.slice(0, 7);

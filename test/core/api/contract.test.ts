@@ -54,6 +54,8 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     "buildsets.get": [{ buildset: seen.buildset }],
     "changes.get": [{ change: seen.change }],
     "changes.list": [{}, { branch: "main", revision: "public", limit: 1, order: "id", fields: ["id", "files"] }],
+    "config.plan": [{}],
+    "config.reload": [{}],
     "events.since": [
       { since: "0" },
       {},
@@ -73,6 +75,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
       { build: seen.build, step: 1, log: "stdio", pattern: "^t", first: -2, limit: 1 },
       { build: running.build, step: 1, text: "first" },
     ],
+    "master.ready": [{}],
     "plugins.list": [{}],
     "requests.get": [{ request: seen.request }, { request: running.waiting }],
     "requests.list": [
@@ -82,6 +85,8 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
       { include: ["reason", "sourceStamps", "properties", "builds"] },
     ],
     "requests.why": [{ request: running.waiting }, { request: seen.request }],
+    "retention.status": [{}],
+    "retention.sweep": [{ dryRun: true }, {}],
     "schedulers.list": [{}],
     "schedulers.why": [{ scheduler: "open-force" }, { scheduler: "failing" }],
     "sources.list": [{}],
@@ -226,9 +231,11 @@ for (const kind of DATABASES) {
     // A log grows, or not, by how long the machine takes for the calls above.
     const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type) && type !== "log.grew");
     assert.equal(unseen.sort(), [
+      "config.refused",
       "job.parked",
       "request.collapsed",
       "request.retried",
+      "retention.done",
       "scheduler.recovered",
       "source.recovered",
       "source.slow",

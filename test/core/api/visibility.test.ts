@@ -215,7 +215,17 @@ for (const kind of DATABASES) {
       "sources.poll",
       "changes.add",
     ];
-    const administer = ["audit.list", "tokens.add", "tokens.list", "tokens.revoke", "master.stop"];
+    const administer = [
+      "audit.list",
+      "config.plan",
+      "config.reload",
+      "retention.status",
+      "retention.sweep",
+      "tokens.add",
+      "tokens.list",
+      "tokens.revoke",
+      "master.stop",
+    ];
     for (const { name, permission } of api.methods())
       assert.is(permission, control.includes(name) ? "control" : administer.includes(name) ? "admin" : "read", name);
     const text = JSON.stringify(await kit.call("events.since", { since: "0", limit: 500 }, controller));

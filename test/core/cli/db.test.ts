@@ -21,7 +21,7 @@ test("upgrade makes the tables, and says the second time that there is nothing t
   assert.is(before.code, 1);
   assert.match(
     before.out,
-    /applied: none\npending: 0001-tables, 0002-tongues, 0003-scheduling, 0004-distribution, 0005-builds\nproblem: It is empty/,
+    /applied: none\npending: 0001-tables, 0002-tongues, 0003-scheduling, 0004-distribution, 0005-builds, 0006-operation\nproblem: It is empty/,
   );
   const first = await world.run("db", "upgrade");
   assert.is(first.code, 0, first.err);
@@ -104,6 +104,23 @@ test("a broken configuration is told with its paths", async () => {
   const { code, err } = await world.run("db", "check");
   assert.is(code, 5);
   assert.match(err, /builders\[0\]\.workers\[0\]/);
+});
+
+test("cleanup removes old history, by the master while it runs and by itself while none does; a dry run tells first", async () => {
+  await using world = await World.make(configText({ more: "retention: { builds: { count: 1 } }," }));
+  const master = await world.start();
+  for (let i = 0; i < 3; i += 1) assert.is((await world.run("force", "good", "--wait")).code, 0);
+  assert.is((await world.json("db", "cleanup", "--dry-run")).value.builds, 2);
+  const removed = await world.json("db", "cleanup");
+  assert.is(removed.code, 0);
+  assert.is(removed.value.builds, 2);
+  assert.is((await world.json("builds")).value.items.length, 1);
+  assert.is((await world.run("force", "good", "--wait")).code, 0);
+  await master.signal("SIGTERM");
+  assert.match((await world.run("db", "cleanup", "--dry-run")).out, /^It would remove 1 builds/);
+  assert.match((await world.run("db", "cleanup")).out, /^Removed 1 builds/);
+  assert.match((await world.run("db", "cleanup")).out, /^Removed 0 builds/);
+  assert.is((await world.run("db", "check", "--dry-run")).code, 2);
 });
 
 test.run();

@@ -155,12 +155,11 @@ const plans: fc.Arbitrary<Plan> = fc.record({
 /** The real one, without a master around it. */
 async function real(store: Store, plan: Plan) {
   const names = plan.builders.map((_, i) => `b${i}`);
-  await recordGeneration(
-    store,
-    1,
-    "{}",
-    names.map((name) => ({ name, project: "", tags: [], description: "", maxWait: undefined })),
-  );
+  await recordGeneration(store, 1, {
+    shown: "{}",
+    code: undefined,
+    builders: names.map((name) => ({ name, project: "", tags: [], description: "", maxWait: undefined })),
+  });
   const leases = new LeaseKeeper(store, "me", 600_000, () => undefined);
   const lease = await leases.hold("master:m");
   await store.write(async (tx) => {

@@ -35,7 +35,7 @@ async function newBuild(store: Store, masterId = 1, masterFence = 1): Promise<Bu
     const id = (await assignBuild(tx, { ...facts, ...rest })) ?? 0;
     const { number } = await tx.db.selectFrom("builds").select("number").where("id", "=", id).executeTakeFirstOrThrow();
     const key = { id, number, builder: "b", project: "", requestId, buildsetId };
-    await startBuild(tx, key, "w");
+    await startBuild(tx, key, "w", 1);
     await startStep(tx, key, { step: 1, name: "s", kind: "k", parent: null, hidden: false });
     return key;
   });
@@ -60,7 +60,7 @@ for (const kind of DATABASES) {
     await using database = await kind.open();
     await using open = await openStore(database);
     const { store } = open;
-    await recordGeneration(store, 1, "{}", [BUILDER]);
+    await recordGeneration(store, 1, { shown: "{}", code: undefined, builders: [BUILDER] });
     const [one, two, three] = [await newBuild(store), await newBuild(store), await newBuild(store)];
     assert.is((await claim(store, one, [need("a")])).state, "held");
     const waiting = await claim(store, two, [need("a")]);
@@ -85,7 +85,7 @@ for (const kind of DATABASES) {
     await using database = await kind.open();
     await using open = await openStore(database);
     const { store } = open;
-    await recordGeneration(store, 1, "{}", [BUILDER]);
+    await recordGeneration(store, 1, { shown: "{}", code: undefined, builders: [BUILDER] });
     for (const result of ["success", "exception", "retry", "cancelled"] as const) {
       const [one, two] = [await newBuild(store), await newBuild(store)];
       await claim(store, one, [need("a"), need("c", "counting", 2)]);
@@ -110,7 +110,7 @@ for (const kind of DATABASES) {
     await using first = await openStore(database);
     await using second = await openStore(database);
     const stores = [first.store, second.store];
-    await recordGeneration(first.store, 1, "{}", [BUILDER]);
+    await recordGeneration(first.store, 1, { shown: "{}", code: undefined, builders: [BUILDER] });
     const lease = (await takeLease(first.store, "master:m", "me", 600_000)) as HeldLease;
     const using: Record<string, { sum: number; exclusive: number; holders: number }> = {};
     for (const lock of Object.keys(LIMITS)) using[lock] = { sum: 0, exclusive: 0, holders: 0 };

@@ -1,7 +1,8 @@
 import type { HttpContext } from "@belfry/http";
+import { z } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ask, fault, Line, serving } from "./world.ts";
+import { ask, FakeApi, fault, Line, method, serving } from "./world.ts";
 
 const test = suite("http requests");
 
@@ -47,6 +48,18 @@ test("a path where nothing is mounted is answered with 404 and where to go", asy
 test("the server says that it lives", async () => {
   await using world = await serving();
   assert.is((await ask(`${world.url}/health`)).body, "ok\n");
+});
+
+test("the server says whether the master can do its work, and not to everybody why it cannot", async () => {
+  let ready = true;
+  const call = () => ({ ready, troubles: ready ? [] : ["the database does not answer"] });
+  await using world = await serving({}, new FakeApi([method("master.ready", z.strictObject({}), call)]));
+  assert.is((await ask(`${world.url}/ready`)).body, "ready\n");
+  ready = false;
+  const away = await ask(`${world.url}/ready`);
+  assert.is(away.status, 503);
+  assert.is(away.body, "not ready\n");
+  assert.is((await ask(`${world.url}/health`)).status, 200, "it lives");
 });
 
 test("an exact mount answers at its path only, a mount with a star below it too, and the longest wins", async () => {

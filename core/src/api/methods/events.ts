@@ -12,7 +12,7 @@ const SCANNED_AT_ONCE = 1_000;
 const MOST_SCANNED = 100_000;
 
 export function eventMethods(deps: ApiDeps) {
-  const { feed, store } = deps;
+  const { feed, store, generation } = deps;
   return [
     defineMethod({
       name: "events.since",
@@ -44,8 +44,9 @@ export function eventMethods(deps: ApiDeps) {
         if (begin > newest) throw faults.positionAhead(String(newest));
         const oldest = await oldestPosition(store);
         const gap = begin > 0 && begin + 1 < oldest;
-        const view = new View(caller, store);
-        const visible = await view.builders();
+        let look = generation();
+        let view = new View(caller, store);
+        let visible = await view.builders();
         const wanted = (event: StoredEvent) =>
           (types === undefined ||
             types.some((type) => type === event.type || (type.endsWith(".") && event.type.startsWith(type)))) &&
@@ -63,6 +64,12 @@ export function eventMethods(deps: ApiDeps) {
         let at = begin;
         for (let scanned = 0; ; ) {
           const events = await feed.after(at, SCANNED_AT_ONCE);
+          // With another configuration there may be builders that were not there, and another rule of who sees which.
+          if (look !== generation() || events.some((event) => event.type === "config.loaded")) {
+            look = generation();
+            view = new View(caller, store);
+            visible = await view.builders();
+          }
           for (const event of events) {
             if (items.length === limit) break;
             at = event.seq;

@@ -3,6 +3,7 @@ import { faults } from "../../errors/catalogue.ts";
 import type { ApiMethod } from "../../interfaces/api-method.ts";
 import type { Json } from "../../interfaces/values.ts";
 import { usualDuration } from "../../store/builds.ts";
+import { behind } from "../../store/history.ts";
 import { addToken, listTokens, revokeToken } from "../../store/tokens.ts";
 import type { ApiDeps } from "../deps.ts";
 import { defineMethod } from "../method.ts";
@@ -39,6 +40,17 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
         now: z.number(),
         engine: z.boolean(),
         pending: z.int(),
+        load: z
+          .object({
+            lag: z
+              .object({ p50: z.number(), p99: z.number(), max: z.number() })
+              .describe("milliseconds by which the event loop was late, in the last minute or two"),
+            memory: z.object({ heap: z.int(), resident: z.int() }).describe("bytes"),
+            behind: z
+              .object({ schedulers: z.int(), listeners: z.int(), jobs: z.int() })
+              .describe("events that the slowest of them has yet to see, and jobs that wait"),
+          })
+          .describe("of this process, and its queues"),
         builds: z.array(
           z.object({
             id: z.int(),
@@ -105,6 +117,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
           now: clock.now(),
           engine: engine !== undefined,
           pending: Number(pending.count),
+          load: { ...deps.load(), behind: await behind(store) },
           builds: running.map((view) => ({ ...view, usualMillis: usual.get(view.builder) ?? null })),
           workers: (engine?.workers.workers ?? []).map(({ name, part }) => ({
             name,
@@ -114,6 +127,19 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
           })),
           loops: caller.scopes.has("admin") ? (engine?.loops() ?? []) : [],
         };
+      },
+    }),
+    defineMethod({
+      name: "master.ready",
+      permission: "read",
+      summary: "Whether this master can do its work: it runs, the database answers, and it was not cut off from it.",
+      params: z.strictObject({}),
+      result: z.object({ ready: z.boolean(), troubles: z.array(z.string()) }),
+      example: {},
+      stability: "experimental",
+      async call() {
+        const troubles = await deps.troubles();
+        return { ready: troubles.length === 0, troubles };
       },
     }),
     defineMethod({

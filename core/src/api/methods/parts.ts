@@ -157,7 +157,7 @@ export function partMethods(deps: ApiDeps) {
       stability: "stable",
       lasts: () => true,
       async call() {
-        const { registry } = deps;
+        const registry = deps.registry();
         const items = registry.plugins.map(({ plugin, kinds }) => ({
           name: plugin.name,
           version: plugin.version ?? null,

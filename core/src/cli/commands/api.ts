@@ -4,6 +4,7 @@ import { loadConfigFile } from "../../config/load.ts";
 import { BelfryError } from "../../errors/belfry-error.ts";
 import type { ApiMethod } from "../../interfaces/api-method.ts";
 import type { Json } from "../../interfaces/values.ts";
+import type { Registry } from "../../plugins/registry.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { EXIT } from "../exit-code.ts";
 import { logLine } from "../plain-text.ts";
@@ -51,12 +52,12 @@ async function askConfiguration(session: Session, params: Json): Promise<{ items
   const registry = await pluginsOf(session);
   const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
   // The methods are only described: they need nothing to work on.
-  const methods = new CoreApi({ registry } as ApiDeps, quiet).methods();
+  const methods = new CoreApi({ registry: () => registry } as unknown as ApiDeps, quiet).methods();
   const describe = methods.find(({ name }) => name === "api.methods") as ApiMethod;
   return (await describe.call(params, { caller: internal, signal: session.signal })) as { items: Described[] };
 }
 
-async function pluginsOf(session: Session): Promise<Pick<ApiDeps["registry"], "methods">> {
+async function pluginsOf(session: Session): Promise<Pick<Registry, "methods">> {
   // Throws where a configuration was named and is not there.
   const { folder, stateFolder } = session;
   let value: unknown;

@@ -5,21 +5,29 @@ import { faults } from "../../errors/catalogue.ts";
 import type { DatabaseConnection } from "../../interfaces/database.ts";
 import { damage } from "../../store/damage.ts";
 import { type MigrationState, Store } from "../../store/store.ts";
+import { cleanup, cleanupByMaster } from "../cleanup.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { EXIT } from "../exit-code.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Session } from "../session.ts";
 
-/** `belfry db upgrade|check`: the database itself, while no master uses it. */
+/** `belfry db upgrade|check|cleanup`: the database itself, while no master uses it; a cleanup is left to one that does. */
 const db: CliCommand = {
   name: "db",
   refusal: EXIT.unusable,
-  summary: "upgrade or check the database, while no master runs",
+  summary: "upgrade or check the database, while no master runs; or remove old history from it",
   define: (command) => {
-    command.argument("<action>", "upgrade or check");
+    command
+      .argument("<action>", "upgrade, check or cleanup")
+      .option("--dry-run", "with cleanup: only tell what would be removed");
   },
-  async run(session, [action]) {
-    if (action !== "upgrade" && action !== "check") throw faults.usage("`belfry db` needs one of: upgrade, check.");
+  async run(session, [action], { dryRun }) {
+    if (action !== "upgrade" && action !== "check" && action !== "cleanup")
+      throw faults.usage("`belfry db` needs one of: upgrade, check, cleanup.");
+    if (dryRun && action !== "cleanup") throw faults.usage("--dry-run goes with `belfry db cleanup`.");
+    if (action === "cleanup" && (await lockHolder(session.stateFolder)) !== undefined) {
+      return cleanupByMaster(session, dryRun === true);
+    }
     const { value, folder } = await loadConfigFile(session.configFile);
     const { Master } = await import("../../master.ts");
     const { generation } = new Master(value, { folder, stateFolder: session.stateFolder });
@@ -35,6 +43,7 @@ const db: CliCommand = {
       });
       const store = new Store(connection, systemClock);
       try {
+        if (action === "cleanup") return await cleanup(session, store, generation, dryRun === true);
         return await (action === "upgrade" ? upgrade(session, store) : check(session, store, connection));
       } finally {
         await store.close();

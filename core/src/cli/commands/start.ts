@@ -1,13 +1,15 @@
 import { relative } from "node:path";
 import { Option } from "commander";
 import { internal } from "../../api/callers.ts";
-import { loadConfigFile } from "../../config/load.ts";
+import { loadFresh } from "../../config/load.ts";
 import { messageOf } from "../../errors/belfry-error.ts";
 import type { Json } from "../../interfaces/values.ts";
 import type { Master } from "../../master.ts";
 import { version } from "../../version.ts";
 import type { CliCommand } from "../cli-command.ts";
+import { differenceLines } from "../difference-lines.ts";
 import { EXIT } from "../exit-code.ts";
+import { failureText } from "../failure-report.ts";
 import { askFacts, type FindFacts } from "../live/build-facts.ts";
 import { EventLines } from "../live/event-lines.ts";
 import { type Ask, follow } from "../live/follow.ts";
@@ -69,25 +71,43 @@ class MasterRun {
   async carryOut(): Promise<number> {
     const begun = performance.now();
     const { stateFolder, configFile } = this.#session;
-    const [{ Master }, { value, folder }] = await Promise.all([import("../../master.ts"), loadConfigFile(configFile)]);
+    const [{ Master }, loaded] = await Promise.all([import("../../master.ts"), loadFresh(configFile)]);
     const log = await openMasterLog(stateFolder, this.#options.logLevel, (line, isError) => this.#warn(line, isError));
     this.#catchStrays(log);
     try {
-      const master = new Master(value, {
-        folder,
+      const master = new Master(loaded.value, {
+        folder: loaded.folder,
         stateFolder,
+        loaded,
+        load: () => loadFresh(configFile),
         logger: log.logger,
         onStopWanted: (when) => setTimeout(() => this.#wish.want({ by: "call", when }), ANSWER_FIRST),
       });
       await master.start();
       log.logger.info({ version, config: configFile }, "the master has started");
       this.#greet(master, log, performance.now() - begun);
+      this.#wish.onHangUp(() => void this.#reload(master));
       const stop = await this.#live(master);
       return await this.#end(master, stop, log);
     } finally {
       this.#over.abort();
       this.#view?.end();
       await log.close();
+    }
+  }
+
+  /** SIGHUP asks for it, and nobody is there to be answered. */
+  async #reload(master: Master): Promise<void> {
+    try {
+      const { items } = await master.reload();
+      this.#say(
+        items.length === 0
+          ? "The configuration was loaded again; nothing changed."
+          : "The configuration was loaded again:",
+      );
+      for (const line of differenceLines(items, this.#session.out.paint)) this.#say(line);
+    } catch (error) {
+      if (!this.#wish.isWanted) this.#say(failureText(error, this.#session.out.paint));
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BelfryError, messageOf } from "../../errors/belfry-error.ts";
 import { faults } from "../../errors/catalogue.ts";
@@ -11,6 +11,8 @@ export type LogLevel = (typeof LEVELS)[number];
 const WARN = 40;
 const ERROR = 50;
 const MOST_WAITING = 8 * 1024 * 1024;
+/** A log of this size becomes `master.log.1`, and so on; so many old ones are kept. */
+const ROTATION = { bytes: 20_000_000, kept: 5 };
 
 export interface MasterLog {
   readonly logger: Logger;
@@ -27,6 +29,7 @@ export async function openMasterLog(
   folder: string,
   level: LogLevel,
   onWarning: (line: string, isError: boolean) => void,
+  rotation = ROTATION,
 ): Promise<MasterLog> {
   const [{ pino, destination: openDestination, stdSerializers }] = await Promise.all([import("pino"), prepare(folder)]);
   const file = join(folder, "master.log");
@@ -35,6 +38,19 @@ export async function openMasterLog(
   destination.on("error", (error: Error) => {
     if (!broken) onWarning(`${file} cannot be written: ${messageOf(error)}`, true);
     broken = true;
+  });
+  let size = (await stat(file).catch(() => undefined))?.size ?? 0;
+  let rotating: Promise<void> | undefined;
+  destination.on("write", (bytes: number) => {
+    size += bytes;
+    if (size < rotation.bytes || rotating || broken) return;
+    size = 0;
+    rotating = rotate(file, rotation.kept)
+      .then(() => reopened(destination))
+      .catch((error) => onWarning(`${file} cannot be put aside: ${messageOf(error)}`, true))
+      .finally(() => {
+        rotating = undefined;
+      });
   });
   const logger = pino(
     {
@@ -52,13 +68,34 @@ export async function openMasterLog(
     },
     destination,
   );
-  const close = () =>
-    new Promise<void>((resolve) => {
+  const close = async () => {
+    await rotating;
+    await new Promise<void>((resolve) => {
       destination.once("close", resolve);
       destination.once("error", () => resolve());
       destination.end();
     });
+  };
   return { logger: logger as unknown as Logger, file, close };
+}
+
+/** Makes room: `master.log` becomes `master.log.1`, that one `master.log.2`, and the oldest goes. */
+async function rotate(file: string, kept: number): Promise<void> {
+  for (let i = kept - 1; i >= 0; i -= 1) {
+    const from = i === 0 ? file : `${file}.${i}`;
+    await rename(from, `${file}.${i + 1}`).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+  }
+}
+
+/** Resolves when it writes to a new file. */
+function reopened(destination: ReturnType<typeof import("pino").destination>): Promise<void> {
+  return new Promise((resolve) => {
+    destination.once("ready", resolve);
+    destination.once("error", () => resolve());
+    destination.reopen();
+  });
 }
 
 function asIs(value: unknown): unknown {

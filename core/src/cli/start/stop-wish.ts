@@ -1,3 +1,5 @@
+import { closeSync, openSync } from "node:fs";
+
 /** Why a master shall stop, and how. */
 export type Stop =
   | { by: "signal"; when: "now" }
@@ -8,7 +10,17 @@ export type Stop =
 
 /** A second signal counts only after this time: `npm start` hands the terminal's Ctrl-C on, so that it arrives twice. */
 const ONE_KEYSTROKE = 300;
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/** True while this process has a terminal that it belongs to. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Waits for somebody to want the master's end: the user, a program, or `--once`. */
 export class StopWish {
@@ -17,6 +29,7 @@ export class StopWish {
   #first: Stop | undefined;
   #signalledAt: number | undefined;
   #hurry: () => void = () => undefined;
+  #reload: () => void = () => undefined;
 
   constructor() {
     this.#wanted = new Promise((resolve) => {
@@ -47,7 +60,15 @@ export class StopWish {
     }
   }
 
-  /** Listens to signals: the first stops the master in order, the second calls `leave`. */
+  /** `reload` is called at SIGHUP, unless it says that the terminal is gone. */
+  onHangUp(reload: () => void): void {
+    this.#reload = reload;
+  }
+
+  /**
+   * Listens to signals: the first stops the master in order, the second calls `leave`. A SIGHUP asks for a reload,
+   * or, when it comes because the terminal was closed, for the end.
+   */
   listen(leave: () => void): void {
     const onSignal = () => {
       const now = performance.now();
@@ -56,5 +77,10 @@ export class StopWish {
       else if (now - this.#signalledAt > ONE_KEYSTROKE) leave();
     };
     for (const name of SIGNALS) process.on(name, onSignal);
+    const inTerminal = hasTerminal();
+    process.on("SIGHUP", () => {
+      if (inTerminal && !hasTerminal()) onSignal();
+      else if (!this.isWanted) this.#reload();
+    });
   }
 }
