@@ -78,8 +78,26 @@ export interface WorkerSession {
   /** Copies a file or a whole folder; what exists is overwritten. */
   copy(from: string, to: string): Promise<void>;
   list(path: string): Promise<{ name: string; type: FileStat["type"] }[]>;
-  /** Ends whatever the session still runs. The folder stays for the next build. */
+  /** Ends whatever the session still runs, also what was kept and not resumed. The folder stays for the next build. */
   close(): Promise<void>;
+  /**
+   * Lets go of the session without ending what it runs: the master is about to be restarted. From the call on nothing
+   * more is given to sinks (what a sink has accepted counts as taken, everything else is kept for `resume`), pending
+   * calls never settle or reject harmlessly, and signals are ignored. Resolves when no sink call is outstanding and the
+   * commands are kept. A command that cannot be kept is ended. A worker that cannot keep commands has no `detach`.
+   */
+  detach?(): Promise<void>;
+  /**
+   * Takes up a command that an earlier session of this build began under this `callId` and that was kept: its
+   * remaining output goes to `sink`, in order and without a gap, and it ends as `run` would. Resolves with `undefined`
+   * at once if the worker has not kept it. The spec is that of the original call and gives the limits; `maxTime` and
+   * `timeout` count on from the original start as far as that is known. A command is taken up once.
+   */
+  resume?(
+    spec: CommandSpec,
+    sink: OutputSink,
+    options: { signal: AbortSignal; callId: string },
+  ): Promise<CommandResult | undefined>;
 }
 
 /** What core does for a worker; any worker's options may hold these. */
@@ -121,7 +139,15 @@ export interface Worker {
   /** Ends everything it runs. Resolves once nothing is left. */
   stop(): Promise<void>;
   /**
-   * Prepares a build's folder. First it ends processes that an earlier build left there.
+   * Called after all sessions were detached, instead of `stop`, when the master restarts: what runs is kept for
+   * `keepFor` milliseconds for the next process of this master, which calls `start` with the same folder. If none does,
+   * it is ended as if the master had been killed. The next process has as long again to open the builds and to resume
+   * their commands. A worker without it is stopped.
+   */
+  detach?(options: { keepFor: number }): Promise<void>;
+  /**
+   * Prepares a build's folder. First it ends processes that an earlier build left there; commands that were kept for
+   * this build (the same `id` and `slot`; the fence is a new one) and the folder's files are left as they are then.
    * `builder` names the folder: builds of one builder use the same folder again, one at a time; core
    * never opens two sessions for one builder and slot at once.
    */
