@@ -59,7 +59,7 @@ export interface MasterOptions {
   /** Of the configuration that is given to the constructor, see {@link LoadedConfig}. */
   loaded?: Pick<LoadedConfig, "code" | "release">;
   /** Called when somebody asks the master to stop through the API; the program that runs it then calls `stop`. */
-  onStopWanted?(when: "now" | "after-builds"): void;
+  onStopWanted?(when: "now" | "after-builds", restart: boolean): void;
 }
 
 const DATABASE_PATIENCE = 3_000;
@@ -87,6 +87,7 @@ export class Master {
   #registry: Registry;
   #reloader: Reloader | undefined;
   #stopping: Promise<void> | undefined;
+  #restarts = false;
   #began = "0";
 
   /** Checks the configuration and makes its parts. Throws `BELFRY_CONFIG_INVALID` with all faults. Starts nothing. */
@@ -168,13 +169,18 @@ export class Master {
     }
   }
 
-  /** Resolves once nothing is running. `after-builds` lets running builds end first. Harmless when called twice. */
-  stop(when: "now" | "after-builds" = "now"): Promise<void> {
+  /**
+   * Resolves once nothing is running. `after-builds` lets running builds end first. With `restart`, builds whose steps
+   * are resumable are let go of as they are, for a master that is started in the same folder soon; only the others
+   * end. Harmless when called twice.
+   */
+  stop(when: "now" | "after-builds" = "now", { restart = false }: { restart?: boolean } = {}): Promise<void> {
     if (when === "now" || !this.#engine) {
+      this.#restarts ||= restart;
       this.#stopping ??= this.#close();
       return this.#stopping;
     }
-    return this.#engine.drain().then(() => this.stop("now"));
+    return this.#engine.drain(restart).then(() => this.stop("now", { restart }));
   }
 
   async #start(): Promise<void> {
@@ -219,7 +225,7 @@ export class Master {
         plan: () => this.plan(),
         version,
         startedAt: clock.now(),
-        stop: (when) => this.#options.onStopWanted?.(when),
+        stop: (when, restart) => this.#options.onStopWanted?.(when, restart),
       },
       this.#logger,
     );
@@ -238,7 +244,7 @@ export class Master {
         stateFolder: this.stateFolder,
       });
       this.#engine = engine;
-      this.#opened.push({ name: "engine", close: () => engine.stop() });
+      this.#opened.push({ name: "engine", close: () => (this.#restarts ? engine.detach() : engine.stop()) });
       await engine.start();
     }
     const services = new ServiceKeeper(this.#logger, this.#abort.signal);

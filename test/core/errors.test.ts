@@ -50,6 +50,7 @@ const SAMPLES: Samples = {
   internal: ["123", cause],
   databaseAway: [cause],
   masterStopping: [],
+  restartFailed: [],
   secretUnknown: ["one"],
   secretFailed: ["one", cause],
   stateUnreadable: ["one", 2, 1],

@@ -28,5 +28,5 @@ export interface ApiDeps {
   version: string;
   startedAt: number;
   /** Ends the master: at once, or when the builds that run have ended. */
-  stop(when: "now" | "after-builds"): void;
+  stop(when: "now" | "after-builds", restart: boolean): void;
 }

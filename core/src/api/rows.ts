@@ -61,7 +61,12 @@ export function toStep(row: Row<"steps">, now?: string) {
     summary: row.finished_at === null ? (now ?? "") : row.summary,
     error: row.error === null ? null : (JSON.parse(row.error) as Json),
     hidden: row.hidden === 1,
-    attempts: JSON.parse(row.attempts ?? "[]") as Attempt[],
+    attempts: (JSON.parse(row.attempts ?? "[]") as Attempt[]).map(({ result, summary, startedAt, finishedAt }) => ({
+      result,
+      summary,
+      startedAt,
+      finishedAt,
+    })),
     links: JSON.parse(row.links ?? "[]") as { name: string; url: string }[],
     statistics: JSON.parse(row.statistics ?? "{}") as Record<string, number>,
   };

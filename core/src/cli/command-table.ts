@@ -7,6 +7,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   init: () => import("./commands/init.ts"),
   start: () => import("./commands/start.ts"),
   stop: () => import("./commands/stop.ts"),
+  restart: () => import("./commands/restart.ts"),
   reload: () => import("./commands/reload.ts"),
   plan: () => import("./commands/plan.ts"),
   check: () => import("./commands/check.ts"),

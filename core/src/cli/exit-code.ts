@@ -20,6 +20,9 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+/** No exit code: this process shall become the same program once more. */
+export const AGAIN = -1;
+
 const CODES: Record<string, number> = {
   BELFRY_USAGE: EXIT.usage,
   BELFRY_PARAMS_INVALID: EXIT.usage,

@@ -3,7 +3,7 @@ import { faults } from "../errors/catalogue.ts";
 import { version } from "../version.ts";
 import type { CliCommand, Positional } from "./cli-command.ts";
 import { COMMANDS, loadCommands } from "./command-table.ts";
-import { EXIT, exitCodeOf } from "./exit-code.ts";
+import { AGAIN, EXIT, exitCodeOf } from "./exit-code.ts";
 import { failureJson, failureText } from "./failure-report.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
@@ -24,8 +24,17 @@ export async function main(argv: string[]): Promise<void> {
     else err.line(failureText(error, err.paint));
   }
   await Promise.all([out.flush(), err.flush()]);
+  if (code === AGAIN) becomeItself();
   // A plugin's leftover must not keep a command from ending.
   process.exit(code);
+}
+
+/** Puts a new process in the place of this one, under the same number, so that whoever watches over it sees no end. */
+function becomeItself(): never {
+  const { execPath, execArgv, argv, env } = process;
+  process.removeAllListeners("warning");
+  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)], env);
+  throw new Error("this system cannot put a program in the place of another");
 }
 
 async function run(argv: string[], out: Output, err: Output, gone: AbortController): Promise<number> {

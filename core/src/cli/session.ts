@@ -78,5 +78,6 @@ export class Session {
 
   close(): void {
     this.#client?.close();
+    this.#client = undefined;
   }
 }

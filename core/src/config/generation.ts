@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from "node:crypto";
 import { faults } from "../errors/catalogue.ts";
 import type { BuildStep, StepNode } from "../interfaces/build-step.ts";
 import type { DistributionRules } from "../interfaces/distribution.ts";
@@ -6,6 +7,7 @@ import type { Parts, Plugin, Point } from "../interfaces/plugin.ts";
 import type { Scheduler } from "../interfaces/scheduler.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
+import { version } from "../version.ts";
 import { checkLocks } from "./check-locks.ts";
 import type { CheckedConfig, CheckedRetention } from "./config.ts";
 import { type AnyEntry, type Draft, readShape, stepEntriesOf } from "./draft.ts";
@@ -58,6 +60,8 @@ export interface ConfiguredBuilder {
   maxWait: number | undefined;
   rules: DistributionRules;
   retry: Retry | undefined;
+  /** A hash of all that its builds are made by, the same in another process; null if no step of it is resumable. */
+  plan: string | null;
   print: string;
   /** As the configuration gave it. */
   entry: unknown;
@@ -240,6 +244,18 @@ export function* allParts(generation: Generation): Generator<[list: string, part
 
 const SETTINGS = ["title", "name", "access", "logs", "retention", "plugins"] as const;
 
+/** Where nothing else tells code apart, only this process knows it again. */
+const thisProcess = randomUUID();
+
+function planOf(print: string, code: string | undefined, made: ReadonlyMap<string, MadePart>): string | null {
+  const parts = [...made.values()];
+  if (!parts.some(({ part }) => (part as BuildStep).resumable === true)) return null;
+  const plugins = parts.map(({ plugin }) => `${plugin.name} ${plugin.version ?? ""}`);
+  return createHash("sha256")
+    .update(JSON.stringify([version, code ?? thisProcess, print, plugins]))
+    .digest("base64url");
+}
+
 interface Assembling {
   code: string | undefined;
   before: Generation | undefined;
@@ -277,6 +293,7 @@ function* assemble(
     }
     builders.set(builder.name, {
       print,
+      plan: planOf(print, code, made),
       entry: builder,
       made,
       name: builder.name,

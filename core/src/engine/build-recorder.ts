@@ -17,6 +17,8 @@ export interface CallRecord {
   startedAt: number;
   finishedAt: number | null;
   outcome: Json;
+  /** What it returned, as JSON, for a step that is resumed; null if that cannot be kept. */
+  kept: string | null;
 }
 
 export interface LogRecord {
@@ -74,6 +76,13 @@ export class BuildRecorder {
     this.#lease = lease;
     this.#build = build;
     this.#onError = onError;
+  }
+
+  /** Knows of a call or log that an earlier life of the master has written down. */
+  known(entry: { call: CallRecord } | { log: LogRecord }): void {
+    const stored = { stored: true, dirty: false, ended: false };
+    if ("call" in entry) this.#calls.set(`${entry.call.step}/${entry.call.call}`, { record: entry.call, ...stored });
+    else this.#logs.set(`${entry.log.step}/${entry.log.log}`, { record: entry.log, ...stored });
   }
 
   call(record: CallRecord): void {
@@ -202,7 +211,7 @@ export class BuildRecorder {
     if (stored) {
       await tx.db
         .updateTable("step_calls")
-        .set({ finished_at, outcome })
+        .set({ finished_at, outcome, kept: record.kept })
         .where("build_id", "=", this.#build.id)
         .where("step", "=", record.step)
         .where("call", "=", record.call)
@@ -221,6 +230,7 @@ export class BuildRecorder {
         started_at: record.startedAt,
         finished_at,
         outcome,
+        kept: record.kept,
       })
       .execute();
   }

@@ -2,18 +2,19 @@ import type { ConfiguredBuilder, Generation, Part } from "../config/generation.t
 import { countSteps } from "../config/steps.ts";
 import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import type { BuildInfo } from "../interfaces/build-step.ts";
-import type { Clock } from "../interfaces/clock.ts";
+import type { Clock, Timer } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import type { Json, Result } from "../interfaces/values.ts";
 import type { Worker, WorkerSession } from "../interfaces/worker.ts";
 import { createSecretSet, type SecretSet } from "../logs/masker.ts";
 import { type BuildKey, finishBuild, lastGoodFigures, startBuild, type UnfinishedBuild } from "../store/builds.ts";
+import { forgetPlan, type PastBuild, type PastStep } from "../store/resuming.ts";
 import type { Store } from "../store/store.ts";
 import { type BuildFacts, type GivenProperties, NO_FACTS, readFacts, setFirstProperties } from "./build-facts.ts";
 import { seconds } from "./build-failure.ts";
 import { BuildProperties } from "./build-properties.ts";
 import { notBeforeAgain, retryPause } from "./build-retry.ts";
-import type { BuildScope } from "./build-scope.ts";
+import type { BuildScope, RunningStep } from "./build-scope.ts";
 import { AlreadyEnded, BuildWriter } from "./build-writer.ts";
 import { withGrace } from "./grace.ts";
 import { Interruption } from "./interruption.ts";
@@ -32,6 +33,8 @@ export interface BuildRunDeps {
   logCap: number;
   /** The generation whose builder it builds by, to its end. */
   generation: number;
+  /** What an earlier life of the master has written of it, if it goes on. */
+  past: PastBuild | undefined;
   lease: KeptLease;
   worker: Worker;
   /** What the worker's entry gives to its builds. */
@@ -57,23 +60,34 @@ export class BuildRun {
   readonly #stop = new AbortController();
   readonly #hard = new AbortController();
   readonly #view: RunningBuildView;
+  readonly #steps = new Map<number, RunningStep>();
+  readonly #past: Map<number, PastStep>;
+  readonly #released = Promise.withResolvers<void>();
+  #frozen = false;
+  /** True while it is given again what is written down already. */
+  #remembering = false;
+  #added = false;
+  #time: Timer | undefined;
   #session: WorkerSession | undefined;
   #facts: BuildFacts = NO_FACTS;
   readonly #tally = new Tally();
+  readonly #data = new Set<string>();
+  readonly #secretNames = new Set<string>();
 
   constructor(build: UnfinishedBuild, builder: ConfiguredBuilder, deps: BuildRunDeps) {
     this.key = build;
     this.#build = build;
     this.#builder = builder;
     this.#deps = deps;
+    this.#past = new Map(deps.past?.steps.map((step) => [step.step, step]));
     this.#writer = new BuildWriter(deps, build, this.#hard.signal);
-    this.#properties = new BuildProperties((name, value, source) =>
-      this.#writer.recorder.property(name, this.#secrets.json(value) as Json, source),
-    );
+    this.#properties = new BuildProperties((name, value, source) => {
+      if (!this.#remembering) this.#writer.recorder.property(name, this.#secrets.json(value) as Json, source);
+    });
     this.#view = viewOf(build, countSteps(builder.steps));
     const lost = () => this.abandon(deps.lease.signal.reason);
     deps.lease.signal.addEventListener("abort", lost, { once: true });
-    this.done = this.#run()
+    this.done = Promise.race([this.#run(), this.#released.promise])
       .then(() => true)
       .catch((error) => {
         if (!deps.lease.signal.aborted && !isLeaseLost(error))
@@ -99,6 +113,39 @@ export class BuildRun {
     this.#hard.abort(new Interruption(reason, "retry"));
   }
 
+  /** True if it can go on after a restart of the master from where it is. */
+  get resumable(): boolean {
+    return (
+      this.#builder.plan !== null &&
+      !this.#view.stopping &&
+      this.#view.startedAt !== null &&
+      this.#session?.detach !== undefined &&
+      !this.#added &&
+      !this.#hard.signal.aborted &&
+      !this.#stop.signal.aborted &&
+      [...this.#steps.values()].every((step) => step.resumable)
+    );
+  }
+
+  /**
+   * Lets go of a build that is `resumable`, for the next life of the master: its steps stand still, its commands are
+   * kept by the worker, everything that it did is written down.
+   */
+  async detach(): Promise<void> {
+    this.#frozen = true;
+    await this.#session?.detach?.();
+    // What had ended by then is still noted.
+    await new Promise((resolve) => setImmediate(resolve));
+    const steps = [...this.#steps.values()];
+    const whole = (await Promise.all(steps.map(({ logs }) => logs.suspend()))).every(Boolean);
+    await this.#writer.persist(async (tx) => {
+      if (!whole) await forgetPlan(tx, this.key);
+    });
+    this.#writer.freeze();
+    this.#time?.cancel();
+    this.#released.resolve();
+  }
+
   /** Lets go of the build without another write: it belongs to somebody else now. */
   abandon(reason: unknown): void {
     this.#hard.abort(reason ?? new Error("abandoned"));
@@ -106,23 +153,27 @@ export class BuildRun {
 
   async #run(): Promise<void> {
     const { clock, worker } = this.#deps;
+    const { past } = this.#deps;
     const limit = this.#builder.maxTime;
-    const timer =
+    this.#time =
       limit === undefined
         ? undefined
-        : clock.setTimer(limit, () =>
+        : clock.setTimer(Math.max(0, limit - (past ? clock.now() - past.startedAt : 0)), () =>
             this.#stop.abort(new Interruption(`the build took longer than ${seconds(limit)}`, "failure")),
           );
     // Written with the first step, so that a short build costs a transaction less.
-    this.#writer.later(async (tx) => {
-      if (!(await startBuild(tx, this.key, this.#build.worker, this.#deps.generation))) throw new AlreadyEnded();
-    });
+    if (!past)
+      this.#writer.later(async (tx) => {
+        const { plan } = this.#builder;
+        if (!(await startBuild(tx, this.key, this.#build.worker, { generation: this.#deps.generation, plan })))
+          throw new AlreadyEnded();
+      });
     try {
       try {
         await this.#prepare();
         this.#session = await this.#open(worker);
         this.#properties.derive({ builddir: this.#session.folder }, "Worker");
-        this.#view.startedAt = clock.now();
+        this.#view.startedAt = past?.startedAt ?? clock.now();
         await new StepTree(this.#scope(this.#session)).run(this.#builder.steps, this.#tally);
       } catch (error) {
         if (isLeaseLost(error) || error instanceof AlreadyEnded || this.#deps.lease.signal.aborted) throw error;
@@ -130,7 +181,7 @@ export class BuildRun {
       }
       await this.#finish();
     } finally {
-      timer?.cancel();
+      this.#time?.cancel();
       await this.#close().catch((error) => this.#deps.onError("the worker could not clean up", error, this.key));
     }
   }
@@ -157,8 +208,38 @@ export class BuildRun {
     const stamp = this.#facts.stamps[0];
     this.#view.branch = stamp?.branch ?? null;
     this.#view.revision = stamp?.revision ?? null;
+    const { past } = this.#deps;
+    if (past) return this.#remember(past);
     const given = { builder: this.#builder, worker: this.#deps.workerGives };
     setFirstProperties(this.#properties, this.#build, given, this.#facts);
+  }
+
+  /** Has again what an earlier life of the master had: secrets first, so that nothing is written without their masks. */
+  async #remember({ secrets, properties, data }: PastBuild): Promise<void> {
+    for (const name of secrets) {
+      this.#secretNames.add(name);
+      const value = await this.#deps.secret(name, this.#hard.signal).catch((error: unknown) => {
+        throw new Interruption(`it cannot go on: the secret "${name}" is not there: ${messageOf(error)}`, "retry");
+      });
+      this.#secrets.add(value);
+    }
+    this.#remembering = true;
+    const given = { builder: this.#builder, worker: this.#deps.workerGives };
+    setFirstProperties(this.#properties, this.#build, given, this.#facts);
+    this.#remembering = false;
+    for (const { name, value, source } of properties) this.#properties.derive({ [name]: value }, source);
+    for (const name of data) this.#data.add(name);
+  }
+
+  /** Its name is kept, so that its value is masked after a restart, too. */
+  #noteSecret(name: string): void {
+    if (this.#secretNames.has(name)) return;
+    this.#secretNames.add(name);
+    if (this.#builder.plan === null) return;
+    const names = JSON.stringify([...this.#secretNames]);
+    this.#writer.later(async (tx) => {
+      await tx.db.updateTable("builds").set({ secrets: names }).where("id", "=", this.key.id).execute();
+    });
   }
 
   /** Makes a throw outside of steps the build's result. */
@@ -187,9 +268,16 @@ export class BuildRun {
       view: this.#view,
       hard: this.#hard.signal,
       stop: this.#stop.signal,
-      data: new Set(),
+      steps: this.#steps,
+      past: (step) => this.#past.get(step),
+      frozen: () => this.#frozen,
+      giveUp: (why) => this.#hard.abort(new Interruption(why, "retry")),
+      data: this.#data,
       info: (result) => this.#info(result),
-      makeSteps: this.#deps.makeSteps,
+      makeSteps: (nodes) => {
+        this.#added = true;
+        return this.#deps.makeSteps(nodes);
+      },
       lastGood: (step) => {
         const { id, builder } = this.#build;
         return lastGoodFigures(store, { id, builder, branch: this.#view.branch }, step);
@@ -197,6 +285,7 @@ export class BuildRun {
       secret: async (name, signal) => {
         const value = await this.#deps.secret(name, signal);
         this.#secrets.add(value);
+        this.#noteSecret(name);
         return value;
       },
       onError: (message, error) => this.#deps.onError(message, error, this.key),

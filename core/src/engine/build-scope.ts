@@ -7,11 +7,19 @@ import type { Result } from "../interfaces/values.ts";
 import type { WorkerSession } from "../interfaces/worker.ts";
 import type { SecretSet } from "../logs/masker.ts";
 import type { UnfinishedBuild } from "../store/builds.ts";
+import type { PastStep } from "../store/resuming.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildProperties } from "./build-properties.ts";
 import type { BuildWriter } from "./build-writer.ts";
 import type { Locks } from "./lock-needs.ts";
 import type { RunningBuildView } from "./running-build.ts";
+import type { StepLogs } from "./step-logs.ts";
+
+/** A step that runs, for whoever has to let go of it. */
+export interface RunningStep {
+  readonly resumable: boolean;
+  readonly logs: StepLogs;
+}
 
 /** What the steps of one running build share. */
 export interface BuildScope {
@@ -33,6 +41,14 @@ export interface BuildScope {
   readonly hard: AbortSignal;
   /** Aborts when the build was stopped or its time is over. */
   readonly stop: AbortSignal;
+  /** Steps that run now, by number. */
+  readonly steps: Map<number, RunningStep>;
+  /** What an earlier life of the master has written of a step or group. */
+  past(step: number): PastStep | undefined;
+  /** True once the master lets go of the build: nothing that its steps do has an effect any more. */
+  frozen(): boolean;
+  /** Ends the build as `retry`. */
+  giveUp(why: string): void;
   /** Names of the data that its steps kept with the build. */
   readonly data: Set<string>;
   /** What is known of the build, with the result so far of the place that asks. */

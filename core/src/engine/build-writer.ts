@@ -25,6 +25,7 @@ export class BuildWriter {
   readonly #build: BuildKey;
   /** Aborts when nobody has time to try again. */
   readonly #hurry: AbortSignal;
+  #frozen = false;
 
   constructor(deps: BuildWriterDeps, build: BuildKey, hurry: AbortSignal) {
     this.#deps = deps;
@@ -33,6 +34,11 @@ export class BuildWriter {
     this.recorder = new BuildRecorder(deps.store, deps.clock, deps.lease, build, (error) =>
       deps.onError("the journal could not be written", error, build),
     );
+  }
+
+  /** From now on nothing is written, and nobody who wants to hears of it: the master is about to be restarted. */
+  freeze(): void {
+    this.#frozen = true;
   }
 
   /** Has something written together with whatever is persisted next, so that a short build costs fewer transactions. */
@@ -46,6 +52,7 @@ export class BuildWriter {
    */
   async persist<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     for (let failures = 1; ; failures += 1) {
+      if (this.#frozen) return new Promise(() => {});
       try {
         return await this.recorder.commit(work);
       } catch (error) {

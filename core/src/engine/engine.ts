@@ -6,6 +6,7 @@ import type { LogStore } from "../interfaces/log-store.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { Point } from "../interfaces/plugin.ts";
 import type { EventFeed } from "../status/event-feed.ts";
+import type { UnfinishedBuild } from "../store/builds.ts";
 import { newestPosition } from "../store/events.ts";
 import { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
@@ -17,6 +18,7 @@ import { isLeaseLost, type LeaseKeeper } from "./lease-keeper.ts";
 import { listenerPass } from "./listener-loop.ts";
 import { Loop, type LoopState } from "./loop.ts";
 import { isLost, masterLease, recoverBuilds, recoverOthers } from "./recovery.ts";
+import { canGoOn } from "./resuming.ts";
 import { RetentionKeeper } from "./retention-keeper.ts";
 import { Runner } from "./runner.ts";
 import { noteFailure, schedulerPass, wantsOf } from "./scheduler-loop.ts";
@@ -24,6 +26,9 @@ import { findSecret } from "./secrets.ts";
 import { SourceActivity } from "./source-health.ts";
 import { sourcePass, watchPass } from "./source-loop.ts";
 import { WorkerKeeper } from "./worker-keeper.ts";
+
+/** Milliseconds that workers keep commands for a master that restarts. */
+const KEEP_FOR = 120_000;
 
 export interface EngineDeps {
   store: Store;
@@ -101,9 +106,9 @@ export class Engine {
     const { store, logStore, leases, logger, masterId, generation } = this.#deps;
     const lease = leases.get(masterLease(generation.masterName));
     if (lease) {
-      const lost = await recoverBuilds(store, logStore, masterId, lease, (message, err) =>
-        logger.error({ err }, message),
-      );
+      const goesOn = (build: UnfinishedBuild) => canGoOn(store, build, generation.builders.get(build.builder));
+      const note = (message: string, err: unknown) => logger.error({ err }, message);
+      const lost = await recoverBuilds(store, logStore, masterId, lease, note, goesOn);
       for (const build of lost)
         logger.warn(
           { build: build.id, builder: build.builder, number: build.number },
@@ -158,14 +163,29 @@ export class Engine {
     this.#deps.store.doorbell.ring("locks");
   }
 
-  /** No new builds; those that run go on. */
-  async drain(): Promise<void> {
+  /** No new builds; those that run go on. Resolves when all have ended, or can go on after a restart if there is one. */
+  async drain(restarts = false): Promise<void> {
     this.runner.drain();
     // Otherwise it would give this master one build after the other, each to be given back.
     await this.#distributor?.stop();
     await this.#deps.leases.release(DISTRIBUTOR_LEASE);
     await this.workers.withdraw();
-    await this.runner.idle();
+    await this.runner.idle(restarts);
+  }
+
+  /**
+   * As `stop`, for a master that is about to be started again: builds that can go on then are let go of as they are,
+   * and the workers keep their commands.
+   */
+  async detach(): Promise<void> {
+    const others = [...this.#loops].filter((loop) => loop !== this.#buildLoop);
+    await Promise.all(others.map((loop) => loop.stop()));
+    await this.#buildLoop?.stop();
+    const places = await this.runner.detach("the master restarts");
+    await this.runner
+      .pass()
+      .catch((err) => this.#deps.logger.error({ err }, "assigned builds could not be given back"));
+    await this.workers.stop({ keeps: (worker) => places.has(worker), keepFor: KEEP_FOR });
   }
 
   /** Ends everything. Builds that still run end as `retry` and are built again at the next start. */

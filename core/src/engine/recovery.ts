@@ -1,6 +1,7 @@
 import type { LogStore } from "../interfaces/log-store.ts";
-import { type BuildKey, endLostBuilds, lostBuilds } from "../store/builds.ts";
+import { type BuildKey, endLostBuilds, lostBuilds, type UnfinishedBuild } from "../store/builds.ts";
 import { leaseState, takeLease } from "../store/leases.ts";
+import { takeOver } from "../store/resuming.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldLease } from "../store/tx.ts";
 import { describe } from "./source-loop.ts";
@@ -10,18 +11,27 @@ export function masterLease(name: string): string {
   return `master:${name}`;
 }
 
-/** Ends everything that an earlier life of this master was building, and packs the logs it left open. */
+/**
+ * Takes up the builds of an earlier life of this master that `goesOn` says can go on, ends all others, and packs the
+ * logs that those have left open. Gives those that were ended.
+ */
 export async function recoverBuilds(
   store: Store,
   logStore: LogStore,
   masterId: number,
   lease: HeldLease,
   onError: (message: string, error: unknown) => void,
+  goesOn: (build: UnfinishedBuild) => Promise<boolean> = async () => false,
 ): Promise<BuildKey[]> {
   const all: BuildKey[] = [];
   for (;;) {
-    const lost = await lostBuilds(store, masterId, lease);
-    if (lost.length === 0) return all;
+    const left = await lostBuilds(store, masterId, lease);
+    if (left.length === 0) return all;
+    const lost: BuildKey[] = [];
+    for (const build of left) {
+      if (await goesOn(build)) await takeOver(store, build, build.worker, lease);
+      else lost.push(build);
+    }
     // First the logs: if this master dies here, the next one finds the builds unfinished and begins again.
     for (const build of lost) await sealLogs(store, logStore, build, lease, onError);
     all.push(...(await endLostBuilds(store, lost, lease)));

@@ -1,14 +1,16 @@
 import type { ConfiguredWorker, Generation } from "../config/generation.ts";
-import type { Clock } from "../interfaces/clock.ts";
+import { type Clock, sleep } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import type { Worker } from "../interfaces/worker.ts";
 import { type BuildKey, finishBuild, type UnfinishedBuild, unfinishedBuilds } from "../store/builds.ts";
+import { type PastBuild, readPast } from "../store/resuming.ts";
 import type { Store } from "../store/store.ts";
 import { BuildRun } from "./build-run.ts";
 import type { KeptLease } from "./lease-keeper.ts";
 
 const REMEMBERED = 2_000;
 const RETRY_PAUSE = 30_000;
+const LOOK_AGAIN = 200;
 
 export interface RunnerDeps {
   store: Store;
@@ -63,7 +65,8 @@ export class Runner {
       if (build.fence !== lease.fence || this.#ended.has(build.id)) continue;
       const refusal = this.#refusal(build);
       if (refusal) refused.push({ build, ...refusal });
-      else this.#begin(build, lease);
+      else
+        this.#begin(build, lease, build.state === "running" ? await readPast(this.#deps.store, build.id) : undefined);
     }
     for (const { build, result, summary } of refused) {
       const notBefore = this.#failed.has(build.id) ? this.#deps.clock.now() + RETRY_PAUSE : 0;
@@ -90,9 +93,14 @@ export class Runner {
     this.#draining = true;
   }
 
-  /** Resolves when no build runs any more. */
-  async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.running.map((run) => run.done));
+  /** Resolves when no build runs any more; with `restarts`, none that could not go on after a restart. */
+  async idle(restarts = false): Promise<void> {
+    const left = () => this.running.filter((run) => !restarts || !run.resumable);
+    for (let runs = left(); runs.length > 0; runs = left()) {
+      const ended = Promise.all(runs.map((run) => run.done));
+      // In its next step a build may be one that can go on.
+      await (restarts ? Promise.race([ended, sleep(this.#deps.clock, LOOK_AGAIN)]) : ended);
+    }
   }
 
   /** Resolves when no build runs on this worker. */
@@ -101,13 +109,24 @@ export class Runner {
     for (let runs = here(); runs.length > 0; runs = here()) await Promise.all(runs.map((run) => run.done));
   }
 
+  /** Lets go of the builds that the next life of this master can take up, and ends the others. Gives the places of those. */
+  async detach(reason: string): Promise<Set<Worker>> {
+    this.#draining = true;
+    const kept = this.running.filter((run) => run.resumable);
+    const places = new Set(kept.flatMap((run) => this.#places.get(run) ?? []));
+    for (const run of this.running) if (!kept.includes(run)) run.interrupt(reason);
+    await Promise.all(kept.map((run) => run.detach()));
+    await this.idle();
+    return places;
+  }
+
   async interrupt(reason: string): Promise<void> {
     this.#draining = true;
     for (const run of this.running) run.interrupt(reason);
     await this.idle();
   }
 
-  #begin(build: UnfinishedBuild, lease: KeptLease): void {
+  #begin(build: UnfinishedBuild, lease: KeptLease, past: PastBuild | undefined): void {
     const { store, clock, logStore } = this.#deps;
     const generation = this.#deps.generation();
     const builder = generation.builders.get(build.builder);
@@ -119,6 +138,7 @@ export class Runner {
       logStore,
       logCap: generation.logCap,
       generation: this.#deps.generationId(),
+      past,
       lease,
       worker: worker.part,
       scheduler: (name) => generation.schedulers.find((scheduler) => scheduler.name === name),

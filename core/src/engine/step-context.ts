@@ -5,6 +5,8 @@ import type { SecretSet } from "../logs/masker.ts";
 import type { BuildScope } from "./build-scope.ts";
 import type { RunningStepView } from "./running-build.ts";
 import type { StepExtras } from "./step-extras.ts";
+import type { StepJournal } from "./step-journal.ts";
+import type { RunningLog } from "./step-log.ts";
 import type { StepLogs } from "./step-logs.ts";
 import { JournaledWorker } from "./step-worker.ts";
 import { StepTriggers } from "./triggering.ts";
@@ -18,8 +20,10 @@ export interface StepParts {
   signal: AbortSignal;
   view: RunningStepView;
   extras: StepExtras;
-  /** Counts the calls of the step's worker. */
-  calls: { count: number };
+  /** Counts the calls of the step's worker, and the buildsets that it asks for. */
+  calls: { count: number; triggers: number };
+  keeps: boolean;
+  journal: StepJournal | undefined;
   info: BuildInfo;
   /** Takes the steps that it adds. */
   add(nodes: readonly StepNode[]): void;
@@ -28,7 +32,7 @@ export interface StepParts {
 /** A step's hands on the worker; `prepare` computes the environment of its commands. */
 export function stepWorker(
   scope: BuildScope,
-  { number, logs, signal, calls, info }: StepParts,
+  { number, logs, signal, calls, info, keeps, journal }: StepParts,
 ): { hands: JournaledWorker; prepare(): Promise<void> } {
   const env: Record<string, string | null> = {};
   const hands = new JournaledWorker({
@@ -43,6 +47,11 @@ export function stepWorker(
     log: (name) => logs.get(name),
     env,
     calls,
+    keeps,
+    journal,
+    linesOf: (log, first, end) => linesOf(scope, log, first, end),
+    frozen: scope.frozen,
+    giveUp: scope.giveUp,
   });
   const prepare = async () => {
     const rendered = await render(scope.env, renderContext(scope, info, signal));
@@ -55,7 +64,7 @@ export function stepWorker(
 /** Everything that a running step is given. */
 export function stepContext(
   scope: BuildScope,
-  { name, number, logs, signal, view, extras, info, add }: StepParts,
+  { name, number, logs, signal, view, extras, info, calls, add }: StepParts,
   worker: JournaledWorker,
 ): StepContext {
   const { store, clock, build, properties, secrets, writer } = scope;
@@ -64,6 +73,7 @@ export function stepContext(
     clock,
     build,
     step: number,
+    calls,
     signal,
     sourceStamps: info.sourceStamps,
     scheduler: scope.scheduler,
@@ -116,6 +126,20 @@ export function stepContext(
       return scope.lastGood(name);
     },
   };
+}
+
+const LINES_AT_ONCE = 500;
+
+/** The lines of a log as they are stored, up to `end`, or to what there is now. */
+async function* linesOf({ logStore }: BuildScope, { key }: RunningLog, first: number, end?: number) {
+  await using reader = await logStore.open(key);
+  const last = end ?? (await reader.info()).lines;
+  for (let at = first; at < last; ) {
+    const lines = await reader.lines(at, Math.min(LINES_AT_ONCE, last - at));
+    if (lines.length === 0) return;
+    yield* lines;
+    at += lines.length;
+  }
 }
 
 /** What another build is told is stored, so secrets are not told. */

@@ -10,6 +10,10 @@ export class RunningLog implements StepLog {
   readonly name: string;
   readonly number: number;
   readonly key: string;
+  /** How many commands write to it now. */
+  writers = 0;
+  /** True once two commands have written to it at a time. */
+  shared = false;
   /** Why nothing more is kept, if so. */
   error: unknown;
   #over = false;
@@ -17,6 +21,7 @@ export class RunningLog implements StepLog {
   readonly #secrets: SecretSet;
   readonly #clock: Clock;
   readonly #onGrowth: () => void;
+  readonly #isReplayed: () => boolean;
   readonly #maskers = new Map<LogChannel, Masker>();
 
   constructor(
@@ -26,7 +31,7 @@ export class RunningLog implements StepLog {
     appender: LogAppender,
     secrets: SecretSet,
     clock: Clock,
-    onGrowth: () => void = () => {},
+    { onGrowth = () => {}, isReplayed = () => false }: { onGrowth?: () => void; isReplayed?: () => boolean } = {},
   ) {
     this.name = name;
     this.number = number;
@@ -35,6 +40,7 @@ export class RunningLog implements StepLog {
     this.#secrets = secrets;
     this.#clock = clock;
     this.#onGrowth = onGrowth;
+    this.#isReplayed = isReplayed;
   }
 
   get totals(): LogTotals {
@@ -42,6 +48,8 @@ export class RunningLog implements StepLog {
   }
 
   async write(data: string | Uint8Array, channel: LogChannel = "stdout"): Promise<void> {
+    // A step that is run again says again what stands there already.
+    if (this.#isReplayed()) return;
     await this.append(channel, typeof data === "string" ? encoder.encode(data) : data, this.#clock.now());
   }
 
@@ -53,6 +61,11 @@ export class RunningLog implements StepLog {
     const waits = this.#appender.append(channel, masked, time);
     this.#onGrowth();
     return waits?.catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Resolves once what was written so far is counted in `totals`. */
+  async settle(): Promise<void> {
+    if (this.error === undefined) await this.#appender.flush().catch((error: unknown) => this.#fail(error));
   }
 
   /** Ends the log; what is written after that is ignored. */
@@ -68,6 +81,17 @@ export class RunningLog implements StepLog {
       this.#fail(error);
       return this.#appender.totals;
     }
+  }
+
+  /**
+   * Makes readable what there is, for whoever goes on with it later. False if something was held back that may be the
+   * beginning of a secret: it is neither written nor kept.
+   */
+  async suspend(): Promise<boolean> {
+    this.#over = true;
+    const held = [...this.#maskers.values()].some((masker) => masker.flush().length > 0);
+    if (this.error === undefined) await this.#appender.flush().catch((error: unknown) => this.#fail(error));
+    return !held;
   }
 
   #masker(channel: LogChannel): Masker {

@@ -23,18 +23,21 @@ export async function beginStep(
   { name, kind, flags }: ConfiguredNode,
   { number, parent }: StepPlace,
 ): Promise<RunningStepView> {
+  const past = scope.past(number);
   const view: RunningStepView = {
     step: number,
     parent,
     name,
-    startedAt: scope.clock.now(),
+    startedAt: past?.startedAt ?? scope.clock.now(),
     finishedAt: null,
     result: null,
     summary: "",
   };
   scope.view.steps.push(view);
   const hidden = flags.hideIf === true;
-  await scope.writer.persist((tx) => startStep(tx, scope.build, { step: number, name, kind, parent, hidden }));
+  if (!past)
+    if (!past)
+      await scope.writer.persist((tx) => startStep(tx, scope.build, { step: number, name, kind, parent, hidden }));
   return view;
 }
 

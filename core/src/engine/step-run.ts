@@ -5,7 +5,7 @@ import { faults } from "../errors/catalogue.ts";
 import type { BuildInfo, StepResult } from "../interfaces/build-step.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LockUse } from "../interfaces/lock.ts";
-import { RESULTS, type Result } from "../interfaces/values.ts";
+import { type Millis, RESULTS, type Result } from "../interfaces/values.ts";
 import type { Attempt } from "../store/build-details.ts";
 import { storable } from "../store/text.ts";
 import type { Tx } from "../store/tx.ts";
@@ -16,6 +16,7 @@ import { isLeaseLost } from "./lease-keeper.ts";
 import { settle } from "./settle.ts";
 import { renderContext, type StepParts, stepContext, stepWorker } from "./step-context.ts";
 import { StepExtras } from "./step-extras.ts";
+import { StepJournal } from "./step-journal.ts";
 import { takeStepLocks } from "./step-locks.ts";
 import { StepLogs } from "./step-logs.ts";
 import { beginStep, endStep, isHidden, type StepPlace } from "./step-row.ts";
@@ -38,31 +39,48 @@ export async function runStep(scope: BuildScope, step: ConfiguredStep, place: St
   const { clock, writer, secrets } = scope;
   const { name, flags } = step;
   const { number } = place;
+  const past = scope.past(number);
+  const keeps = step.step.resumable === true;
   const view = await beginStep(scope, step, place);
-  const logs = new StepLogs({ ...scope, step: number, recorder: writer.recorder });
+  let journal = past && new StepJournal(past.calls);
+  const isReplayed = () => journal?.replaying ?? false;
+  const logs = new StepLogs({ ...scope, step: number, recorder: writer.recorder, past, isReplayed });
   const extras = new StepExtras(number, writer.recorder, secrets, scope.data);
-  const calls = { count: 0 };
-  const attempts: Attempt[] = [];
+  const attempts: Attempt[] = [...(past?.attempts ?? [])];
+  const { calls: count = 0, triggers = 0 } = attempts.at(-1) ?? {};
+  const calls = { count: past?.calls.at(-1)?.call ?? count, triggers };
+  logs.reopen();
+  scope.steps.set(number, { resumable: keeps, logs });
   const summaryOf = (outcome: Outcome) =>
     secrets.text(storable(String(outcome.summary ?? ""))).slice(0, LONGEST_SUMMARY);
-  let began = view.startedAt;
+  let began = attempts.at(-1)?.finishedAt ?? view.startedAt;
   for (;;) {
     let added: ConfiguredNode[] = [];
-    const parts = { name, number, logs, view, extras, calls, info: scope.info(place.tally.sofar) };
+    const info = scope.info(place.tally.sofar);
+    const parts = { name, number, logs, view, extras, calls, keeps, journal, info };
     const add: StepParts["add"] = (nodes) => {
       added = [...added, ...scope.makeSteps(nodes)];
     };
-    const outcome = await carryOut(scope, step, place, { ...parts, add }).catch(async (error) => {
-      await logs.abandon();
+    const outcome = await carryOut(scope, step, place, { ...parts, add }, began).catch(async (error) => {
+      if (!scope.frozen()) await logs.abandon();
       throw error;
     });
+    if (scope.frozen()) await new Promise(() => {});
     const summary = summaryOf(outcome);
     await logs.finish();
     const { result } = outcome;
     const now = clock.now();
     if (triesAgain(flags.retry, result, attempts.length, now - view.startedAt) && !isOver(scope, place)) {
-      attempts.push({ result, summary, startedAt: began, finishedAt: now });
+      attempts.push({
+        result,
+        summary,
+        startedAt: began,
+        finishedAt: now,
+        calls: calls.count,
+        triggers: calls.triggers,
+      });
       began = now;
+      journal = undefined;
       const event = { type: "step.retried", data: { name, attempt: attempts.length, result, summary } } as const;
       writer.recorder.step({
         step: number,
@@ -73,6 +91,8 @@ export async function runStep(scope: BuildScope, step: ConfiguredStep, place: St
       continue;
     }
     const hidden = isHidden(scope, flags, { result, summary });
+    if (scope.frozen()) await new Promise(() => {});
+    scope.steps.delete(number);
     Object.assign(view, { finishedAt: now, result, summary });
     await endStep(scope, place, {
       step: number,
@@ -83,6 +103,7 @@ export async function runStep(scope: BuildScope, step: ConfiguredStep, place: St
       hidden,
       statistics: extras.statistics,
       failing: failingOf(outcome).map((test) => secrets.text(test)),
+      added: added.length,
     });
     return { result, summary, added };
   }
@@ -109,18 +130,22 @@ async function carryOut(
   { name, step, flags }: ConfiguredStep,
   { stops }: StepPlace,
   partial: Omit<StepParts, "signal">,
+  began: Millis,
 ): Promise<Outcome> {
   const { clock, hard } = scope;
-  using time = timeLimit(clock, flags.maxTime);
+  using time = timeLimit(clock, flags.maxTime, { since: partial.journal && began });
   const signal = AbortSignal.any([hard, time.signal, ...stops]);
   const parts: StepParts = { ...partial, signal };
   const worker = stepWorker(scope, parts);
   try {
-    if (!(await isWanted(scope, flags, parts.info, signal, name))) return { result: "skipped", summary: "not needed" };
+    const wanted = parts.journal?.replaying || (await isWanted(scope, flags, parts.info, signal, name));
+    if (!wanted) return { result: "skipped", summary: "not needed" };
     if (flags.locks !== undefined) {
-      time.pause();
+      // Whoever has called its worker had its locks, and has them still.
+      const hasThem = parts.journal?.replaying === true;
+      if (!hasThem) time.pause();
       await takeLocks(scope, flags.locks, parts);
-      time.restart();
+      if (!hasThem) time.restart();
     }
     await settle(worker.prepare(), signal, name, clock);
     const result = await settle(step.run(stepContext(scope, parts, worker.hands)), signal, name, clock);
@@ -158,13 +183,15 @@ interface TimeLimit extends Disposable {
 }
 
 /** Aborts when the time of a step or group is over; never without a limit. */
-export function timeLimit(clock: Clock, limit: number | undefined, text = "took longer than"): TimeLimit {
+export function timeLimit(
+  clock: Clock,
+  limit: number | undefined,
+  { text = "took longer than", since }: { text?: string; since?: Millis | undefined } = {},
+): TimeLimit {
   const timeUp = new AbortController();
-  const begin = () =>
-    limit === undefined
-      ? undefined
-      : clock.setTimer(limit, () => timeUp.abort(new Interruption(`${text} ${seconds(limit)}`, "failure")));
-  let timer = begin();
+  const over = () => timeUp.abort(new Interruption(`${text} ${seconds(limit ?? 0)}`, "failure"));
+  const begin = (left = limit) => (left === undefined ? undefined : clock.setTimer(Math.max(0, left), over));
+  let timer = begin(limit === undefined || since === undefined ? limit : limit - (clock.now() - since));
   const pause = () => timer?.cancel();
   return {
     signal: timeUp.signal,

@@ -60,11 +60,23 @@ export class StepTree {
       if (!level.tally.halted) this.#stopped(level);
       const { node, number } = next;
       if (level.tally.halted && !node.flags.alwaysRun) continue;
-      const ended = await this.#node(node, { ...level, number, stops: level.stops.filter((stop) => !stop.aborted) });
+      const ended =
+        this.#before(node, number, level) ??
+        (await this.#node(node, { ...level, number, stops: level.stops.filter((stop) => !stop.aborted) }));
       level.tally.add(node.name, ended, node.flags);
       if (level.parent === null) view.result = level.tally.result;
       queue.unshift(...ended.added.map((added) => ({ node: added, number: this.#take([added]) })));
     }
+  }
+
+  /** How a step or group ended before the master was restarted. */
+  #before({ name }: ConfiguredNode, number: number, { parent }: Level): EndedStep | undefined {
+    const { view, past } = this.#scope;
+    const ended = past(number);
+    if (!ended || ended.finishedAt === null || ended.result === null) return undefined;
+    const { startedAt, finishedAt, result, summary } = ended;
+    view.steps.push({ step: number, parent, name, startedAt, finishedAt, result, summary });
+    return { result, summary, added: [] };
   }
 
   /** Notes a stop, or that the time of a group is over: only steps that always run are left. */
@@ -102,7 +114,10 @@ export class StepTree {
     const { name, flags } = group;
     const { number: step } = place;
     const view = await beginStep(this.#scope, group, place);
-    using time = timeLimit(clock, flags.maxTime, "its group took longer than");
+    using time = timeLimit(clock, flags.maxTime, {
+      text: "its group took longer than",
+      since: this.#scope.past(step)?.startedAt,
+    });
     const level: Level = { parent: step, tally: new Tally(place.tally), stops: [...place.stops, time.signal] };
     const wanted = await this.#wanted(group, level, place);
     if (wanted && !level.tally.halted) await this.#members(group, step, level);

@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
+import { BelfryError } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
 import type { StepCommand, StepCommandResult, StepWorker } from "../interfaces/build-step.ts";
-import type { Json } from "../interfaces/values.ts";
-import type { FileStat, OutputSink, WorkerSession } from "../interfaces/worker.ts";
+import type { LogLine } from "../interfaces/log-store.ts";
+import type { Json, Result } from "../interfaces/values.ts";
+import type { CommandResult, FileStat, OutputSink, WorkerSession } from "../interfaces/worker.ts";
 import type { SecretSet } from "../logs/masker.ts";
-import type { BuildRecorder } from "./build-recorder.ts";
+import type { PastCall } from "../store/resuming.ts";
+import type { BuildRecorder, CallRecord } from "./build-recorder.ts";
 import { OutputLines } from "./output-lines.ts";
 import { describe } from "./source-loop.ts";
+import type { StepJournal } from "./step-journal.ts";
 import type { RunningLog } from "./step-log.ts";
 
 export interface StepWorkerDeps {
@@ -23,7 +27,26 @@ export interface StepWorkerDeps {
   env: Record<string, string | null>;
   /** Counts the step's calls, over all of its attempts. */
   calls: { count: number };
+  /** True if what calls return is kept, for the step to be resumed. */
+  keeps: boolean;
+  /** What was called before the master was restarted. */
+  journal?: StepJournal | undefined;
+  /** The lines of a log from a number on, as they are stored. */
+  linesOf(log: RunningLog, first: number, end?: number): AsyncIterable<LogLine>;
+  /** True once the master lets go of the build: what is called then waits for ever. */
+  frozen(): boolean;
+  /** Ends the build as `retry`: the step cannot be resumed. */
+  giveUp(why: string): void;
 }
+
+/** What is kept of a command whose lines were told to somebody: where they stand. */
+interface KeptLines {
+  log: string;
+  first: number;
+  end?: number;
+}
+
+const MOST_KEPT = 64 * 1024;
 
 /** A step's hands on the worker, with a journal entry for every call. */
 export class JournaledWorker implements StepWorker {
@@ -53,32 +76,87 @@ export class JournaledWorker implements StepWorker {
   run(command: StepCommand): Promise<StepCommandResult> {
     const { log = "stdio", capture = 0, onLine, ...spec } = command;
     const { session, signal, env } = this.#deps;
-    return this.#journal("run", spec as unknown as Json, async (callId) => {
-      const target = log === null ? undefined : this.#deps.log(log);
-      const lines = onLine && new OutputLines(onLine);
-      const kept = { stdout: new Capture(capture), stderr: new Capture(capture) };
-      const shown = Array.isArray(spec.command) ? spec.command.map(quote).join(" ") : spec.command;
-      await target?.write(`$ ${shown}\n`, "header");
-      const sink: OutputSink = (channel, data, time) => {
-        if (capture > 0) kept[channel].add(data);
-        lines?.add(channel, data);
-        return target?.append(channel, data, time);
-      };
-      const result = await session.run({ ...spec, env: { ...env, ...spec.env } }, sink, { signal, callId });
-      await target?.write(`${ending(result)} after ${(result.elapsed / 1_000).toFixed(1)} s\n`, "header");
-      signal.throwIfAborted();
-      lines?.end();
-      if (lines?.error !== undefined) throw lines.error;
-      return {
-        value: { ...result, stdout: kept.stdout.text(), stderr: kept.stderr.text() },
-        outcome: {
+    if (this.#over) return Promise.reject(faults.stepGone());
+    const target = log === null ? undefined : this.#deps.log(log);
+    const lines = onLine && new OutputLines(onLine);
+    const whole = { ...spec, env: { ...env, ...spec.env } };
+    let place: KeptLines | null = null;
+    return this.#journal<StepCommandResult>({
+      method: "run",
+      args: spec as unknown as Json,
+      begins: async () => {
+        const shown = Array.isArray(spec.command) ? spec.command.map(quote).join(" ") : spec.command;
+        await target?.append("header", Buffer.from(`$ ${shown}\n`), this.#deps.now());
+        if (!this.#deps.keeps || !target || !lines || target.writers > 0) return null;
+        await target.settle();
+        place = { log: target.name, first: target.totals.lines };
+        return place;
+      },
+      act: async (callId, past) => {
+        const kept = { stdout: new Capture(capture), stderr: new Capture(capture) };
+        const sink: OutputSink = (channel, data, time) => {
+          if (capture > 0) kept[channel].add(data);
+          lines?.add(channel, data);
+          return target?.append(channel, data, time);
+        };
+        const options = { signal, callId };
+        let result: CommandResult | undefined;
+        if (target) {
+          target.shared ||= target.writers > 0;
+          target.writers += 1;
+        }
+        try {
+          if (past) {
+            place = past.kept === null ? null : (JSON.parse(past.kept) as KeptLines);
+            if (capture > 0 || (lines && !place)) return this.#lost("what it had printed was not kept");
+            if (lines && target && place) await this.#tellAgain(lines, target, place);
+            result = await session.resume?.(whole, sink, options);
+            if (!result) return this.#lost("the command that ran was not kept by its worker");
+          } else result = await session.run(whole, sink, options);
+        } finally {
+          if (target) target.writers -= 1;
+        }
+        const end = `${ending(result)} after ${(result.elapsed / 1_000).toFixed(1)} s\n`;
+        await target?.append("header", Buffer.from(end), this.#deps.now());
+        signal.throwIfAborted();
+        lines?.end();
+        if (lines?.error !== undefined) throw lines.error;
+        const value = { ...result, stdout: kept.stdout.text(), stderr: kept.stderr.text() };
+        const outcome = {
           code: result.code,
           signal: result.signal,
           killed: result.killed,
           elapsed: Math.round(result.elapsed),
-        },
-      };
+        };
+        if (!lines) return { value, outcome };
+        await target?.settle();
+        const told = target && place && !target.shared ? { ...place, end: target.totals.lines } : null;
+        return { value, outcome, keeps: told && { value, lines: told } };
+      },
+      again: async (kept) => {
+        if (!lines || !target) return kept as unknown as StepCommandResult;
+        const { value, lines: told } = kept as unknown as { value: StepCommandResult; lines: KeptLines };
+        await this.#tellAgain(lines, target, told);
+        lines.end();
+        if (lines.error !== undefined) throw lines.error;
+        return value;
+      },
     });
+  }
+
+  /** Tells of the lines that a command had printed before. */
+  async #tellAgain(lines: OutputLines, log: RunningLog, { first, end }: KeptLines): Promise<void> {
+    for await (const { channel, data } of this.#deps.linesOf(log, first, end)) {
+      if (channel === "header") continue;
+      lines.add(channel, data);
+      lines.add(channel, LINE_FEED);
+    }
+  }
+
+  #lost(why: string): Promise<never> {
+    this.#deps.giveUp(`it could not go on after a restart of the master: ${why}`);
+    this.#deps.signal.throwIfAborted();
+    return Promise.reject(new Error(why));
   }
 
   stat(path: string): Promise<FileStat> {
@@ -152,39 +230,115 @@ export class JournaledWorker implements StepWorker {
     act: (session: WorkerSession) => Promise<T>,
     outcome: (value: T) => Json,
   ): Promise<T> {
-    return this.#journal(method, args, async () => {
-      const value = await act(this.#deps.session);
-      return { value, outcome: outcome(value) };
+    return this.#journal<T>({
+      method,
+      args,
+      act: async () => {
+        const value = await act(this.#deps.session);
+        return { value, outcome: outcome(value) };
+      },
+      again: async (kept) => revived(kept) as T,
     });
   }
 
-  async #journal<T>(
-    method: string,
-    args: Json,
-    act: (callId: string) => Promise<{ value: T; outcome: Json }>,
-  ): Promise<T> {
+  async #journal<T>(call: JournaledCall<T>): Promise<T> {
     this.check();
-    const { recorder, step, buildId, signal, secrets, now } = this.#deps;
+    const { recorder, step, buildId, signal, secrets, now, journal, keeps } = this.#deps;
     signal.throwIfAborted();
-    this.#deps.calls.count += 1;
-    const call = this.#deps.calls.count;
+    const { method } = call;
     const argsHash = createHash("sha256")
-      .update(secrets.text(JSON.stringify(args)))
+      .update(secrets.text(JSON.stringify(call.args)))
       .digest("hex");
-    const record = { step, call, method, argsHash, startedAt: now(), finishedAt: null, outcome: null };
-    recorder.call(record);
+    const past = journal?.take(method, argsHash);
+    if (past && past.finishedAt !== null) return this.#again(call, past);
+    if (!past && journal?.replaying && !(await journal.settled(signal)))
+      return this.#lost(`the step did not call ${journal.next} again`);
+    await this.#thaw();
+    if (!past) this.#deps.calls.count += 1;
+    const number = past?.call ?? this.#deps.calls.count;
+    const facts = { step, call: number, method, argsHash, startedAt: past?.startedAt ?? now() };
+    const begun: CallRecord = { ...facts, finishedAt: null, outcome: null, kept: past?.kept ?? null };
+    if (past) recorder.known({ call: begun });
+    else {
+      recorder.call(begun);
+      const kept = await call.begins?.();
+      if (kept) recorder.call({ ...begun, kept: JSON.stringify(kept) });
+    }
     try {
-      const { value, outcome } = await act(`${buildId}/${step}/${call}`);
-      recorder.call({ ...record, finishedAt: now(), outcome });
+      const { value, outcome, keeps: told } = await call.act(`${buildId}/${step}/${number}`, past);
+      const kept = keeps && told !== null ? this.#kept(told ?? value) : null;
+      recorder.call({ ...begun, finishedAt: now(), outcome, kept });
+      await this.#thaw();
       return value;
     } catch (error) {
+      await this.#thaw();
       const { message, code } = describe(error);
-      recorder.call({ ...record, finishedAt: now(), outcome: { error: secrets.text(message), code } });
+      const known = BelfryError.is(error)
+        ? { what: error.what, why: error.why, fix: error.fix, result: error.result ?? null }
+        : {};
+      const outcome = secrets.json({ error: message, code, ...known }) as Json;
+      recorder.call({ ...begun, finishedAt: now(), outcome, kept: null });
       throw error;
     }
   }
+
+  /** What a call that had ended gave. */
+  async #again<T>(call: JournaledCall<T>, { outcome, kept }: PastCall): Promise<T> {
+    await this.#thaw();
+    const failed = outcome as FailedCall | null;
+    if (failed?.error !== undefined) throw errorOf(failed);
+    if (kept === null) return this.#lost(`what ${call.method} gave was not kept`);
+    return call.again(JSON.parse(kept) as Json);
+  }
+
+  /** A value as the journal keeps it; null if it is too large, or has a secret in it. */
+  #kept(value: unknown): string | null {
+    const text = JSON.stringify(value instanceof Uint8Array ? { bytes: Buffer.from(value).toString("base64") } : value);
+    if (text === undefined) return "null";
+    const plain = value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : text;
+    return text.length > MOST_KEPT || this.#deps.secrets.text(plain) !== plain ? null : text;
+  }
+
+  /** Waits for ever once the master lets go of the build. */
+  async #thaw(): Promise<void> {
+    if (this.#deps.frozen()) await new Promise(() => {});
+  }
 }
 
+interface JournaledCall<T> {
+  method: string;
+  args: Json;
+  /** Done before it is carried out; gives what is kept of it while it runs. */
+  begins?(): Promise<KeptLines | null>;
+  /** Carries it out, or takes up what is under way. What it gives as `keeps` is kept in the place of the value. */
+  act(callId: string, past: PastCall | undefined): Promise<{ value: T; outcome: Json; keeps?: unknown }>;
+  /** Makes its value of what was kept. */
+  again(kept: Json): Promise<T>;
+}
+
+/** How the journal tells of a call that threw. */
+interface FailedCall {
+  error?: string;
+  code: string | null;
+  what?: string;
+  why?: string;
+  fix?: string;
+  result?: Result | null;
+}
+
+function errorOf({ error, code, what, why, fix, result }: FailedCall): Error {
+  if (code === null || what === undefined || why === undefined || fix === undefined)
+    return Object.assign(new Error(error), code === null ? {} : { code });
+  return new BelfryError(code, { what, why, fix }, result ? { result } : {});
+}
+
+/** Bytes are kept as base64. */
+function revived(kept: Json): unknown {
+  const bytes = (kept as { bytes?: unknown } | null)?.bytes;
+  return typeof bytes === "string" ? new Uint8Array(Buffer.from(bytes, "base64")) : kept;
+}
+
+const LINE_FEED = Buffer.from("\n");
 const nothing = () => null;
 
 class Capture {

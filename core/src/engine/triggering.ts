@@ -20,6 +20,8 @@ export interface TriggerDeps {
   clock: Clock;
   build: BuildKey;
   step: number;
+  /** Counts what the step asks for, over all of its attempts. */
+  calls: { triggers: number };
   signal: AbortSignal;
   sourceStamps: readonly FullStamp[];
   scheduler(name: string): Part<"scheduler"> | undefined;
@@ -32,7 +34,6 @@ export interface TriggerDeps {
 /** What one step triggers, each call once. */
 export class StepTriggers {
   readonly #deps: TriggerDeps;
-  #calls = 0;
 
   constructor(deps: TriggerDeps) {
     this.#deps = deps;
@@ -42,8 +43,8 @@ export class StepTriggers {
     const { build, step, signal, scheduler, check } = this.#deps;
     check();
     signal.throwIfAborted();
-    this.#calls += 1;
-    const externalId = `trigger/${build.id}/${step}/${this.#calls}`;
+    this.#deps.calls.triggers += 1;
+    const externalId = `trigger/${build.id}/${step}/${this.#deps.calls.triggers}`;
     const found = scheduler(wish.scheduler);
     if (!found) throw faults.notFound("scheduler", `"${wish.scheduler}"`);
     if (!found.part.trigger) throw faults.schedulerCannotTrigger(found.name);

@@ -261,7 +261,8 @@ export class WorkerKeeper {
     });
   }
 
-  async stop(): Promise<void> {
+  /** With `keeps`, workers that it is true for, and that can, keep their commands for the next life of the master. */
+  async stop(kept?: { keeps(worker: Worker): boolean; keepFor: number }): Promise<void> {
     this.#stopped = true;
     this.#withdrawn = true;
     for (const pause of [...this.#pauses]) pause.end();
@@ -270,7 +271,8 @@ export class WorkerKeeper {
     const ended = await Promise.allSettled(
       [...this.#lives.values()].map(async ({ worker }) => {
         try {
-          await worker.part.stop();
+          if (kept?.keeps(worker.part) && worker.part.detach) await worker.part.detach({ keepFor: kept.keepFor });
+          else await worker.part.stop();
         } finally {
           await this.#write(worker.name);
         }

@@ -101,6 +101,12 @@ export const faults = {
       why: `It is ${where}.`,
       fix: "Stop it with `belfry stop`, or give this master another `name` in its configuration.",
     }),
+  restartFailed: () =>
+    new BelfryError("BELFRY_RESTART_FAILED", {
+      what: "The master has stopped and did not start again.",
+      why: "Nobody has held its state folder for half a minute. The reason is on its output, or the last thing in its master.log.",
+      fix: "Look there, and start it with `belfry start`; builds that could have gone on are kept for two minutes and built again after that.",
+    }),
   masterStopping: () =>
     new BelfryError("BELFRY_MASTER_STOPPING", {
       what: "The master is stopping.",

@@ -224,6 +224,17 @@ export interface BuildStep {
   /** Names of schedulers that it triggers, as far as they are known beforehand; core checks that they exist. */
   readonly triggers?: readonly string[];
   /**
+   * True if `run` may be called again when the master was restarted in the middle of it: then the build goes on.
+   * The step is made anew, its locks are still held, and `run` begins again at its beginning, while what it did
+   * before is answered from the journal: calls of `ctx.worker` that had ended give the same results or errors without being
+   * carried out, a command that was running is taken up if the worker has kept it, `ctx.trigger` gives the
+   * buildsets that there are, and what is written to logs meanwhile is not written twice. So `run` has to make the
+   * same calls in the same way again, as far as it came; where it does something else, where a result could not be kept
+   * (it holds a secret, or is larger than 64 KiB), or where a command was lost, the build ends as `retry`
+   * and is built again. Without it that is so for every build that is in this step.
+   */
+  readonly resumable?: boolean;
+  /**
    * Does the work and reports how it went. Called once for each build that gets to this step.
    *
    * Red tests are a result, so return `failure`. Throw when the step itself could not work; core

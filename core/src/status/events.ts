@@ -38,6 +38,8 @@ export const EVENT_TYPES = {
   "builder.resumed": z.strictObject({ builder: name, by: z.string() }),
   "build.assigned": z.strictObject({ ...build, request: id, worker: name }),
   "build.started": z.strictObject({ ...build, worker: name }),
+  /** It goes on after a restart of its master. */
+  "build.resumed": z.strictObject({ ...build, worker: name }),
   "build.finished": z.strictObject({ ...build, request: id, buildset: id, worker: name, result, summary: z.string() }),
   /** Why it failed is known now: `builds.failure`. */
   "build.explained": z.strictObject(build),

@@ -18,6 +18,10 @@ export interface Attempt {
   summary: string;
   startedAt: Millis;
   finishedAt: Millis;
+  /** How many calls the step had made of its worker by then, in all of its attempts. */
+  calls?: number;
+  /** How many buildsets it had asked for. */
+  triggers?: number;
 }
 
 /** What became known of a running step: the whole column, and an event for each thing that is new. */

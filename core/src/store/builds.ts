@@ -61,6 +61,8 @@ export async function assignBuild(tx: Tx, a: Assignment): Promise<number | undef
       result: null,
       summary: "",
       stop_reason: null,
+      plan: null,
+      secrets: null,
     })
     .returning("id")
     .executeTakeFirstOrThrow();
@@ -83,10 +85,15 @@ export interface BuildKey {
 }
 
 /** `assigned` becomes `running`. False if the build was ended meanwhile. */
-export async function startBuild(tx: Tx, build: BuildKey, worker: string, generation: number): Promise<boolean> {
+export async function startBuild(
+  tx: Tx,
+  build: BuildKey,
+  worker: string,
+  { generation, plan }: { generation: number; plan: string | null },
+): Promise<boolean> {
   const row = await tx.db
     .updateTable("builds")
-    .set({ state: "running", started_at: tx.now, generation })
+    .set({ state: "running", started_at: tx.now, generation, plan })
     .where("id", "=", build.id)
     .where("state", "=", "assigned")
     .returning("id")
@@ -121,6 +128,7 @@ export async function startStep(
       links: null,
       statistics: null,
       failing: null,
+      added: 0,
     })
     .execute();
   tx.event(
@@ -141,6 +149,8 @@ export interface FinishedStep {
   statistics?: Record<string, number>;
   /** Names of tests that failed. */
   failing?: readonly string[];
+  /** How many steps it has added. */
+  added?: number;
 }
 
 export async function finishStep(tx: Tx, build: BuildKey, step: FinishedStep): Promise<void> {
@@ -155,6 +165,7 @@ export async function finishStep(tx: Tx, build: BuildKey, step: FinishedStep): P
       hidden: step.hidden ? 1 : 0,
       statistics: jsonOrNull(step.statistics),
       failing: jsonOrNull(step.failing),
+      added: step.added ?? 0,
     })
     .where("build_id", "=", build.id)
     .where("step", "=", step.step)
@@ -318,7 +329,7 @@ export async function unfinishedBuilds(store: Store, masterId: number, limit = 1
 }
 
 /** The next builds that a master of an older fence left unfinished. */
-export async function lostBuilds(store: Store, masterId: number, lease: HeldLease): Promise<BuildKey[]> {
+export async function lostBuilds(store: Store, masterId: number, lease: HeldLease): Promise<UnfinishedBuild[]> {
   return (await unfinishedBuilds(store, masterId, 50)).filter((build) => build.fence < lease.fence);
 }
 

@@ -210,6 +210,10 @@ export const Build = defineEntity({
     result: p.text().nullable(),
     summary: p.text(),
     stop_reason: p.text().nullable(),
+    /** What it is built by, as a hash; null if it cannot go on after a restart. */
+    plan: p.string().length(64).nullable(),
+    /** Names of the secrets that it has asked for. */
+    secrets: json().nullable(),
   },
   uniques: [{ properties: ["builder_id", "number"] }],
   indexes: [
@@ -246,6 +250,8 @@ export const Step = defineEntity({
     links: json().nullable(),
     statistics: json().nullable(),
     failing: json().nullable(),
+    /** How many steps it has added. */
+    added: p.integer().default(0),
   },
 });
 
@@ -311,6 +317,8 @@ export const StepCall = defineEntity({
     started_at: millis(),
     finished_at: millis().nullable(),
     outcome: json().nullable(),
+    /** What it returned, for a step that is resumed. */
+    kept: json().nullable(),
   },
 });
 

@@ -8,6 +8,7 @@ import { Scheduling } from "./migrations/0003-scheduling.ts";
 import { Distribution } from "./migrations/0004-distribution.ts";
 import { Builds } from "./migrations/0005-builds.ts";
 import { Operation } from "./migrations/0006-operation.ts";
+import { Resuming } from "./migrations/0007-resuming.ts";
 
 /** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
 export async function runMigrations(options: OrmOptions): Promise<void> {
@@ -37,6 +38,7 @@ async function open(options: OrmOptions) {
         { name: "0004-distribution", class: Distribution },
         { name: "0005-builds", class: Builds },
         { name: "0006-operation", class: Operation },
+        { name: "0007-resuming", class: Resuming },
       ],
       snapshot: false,
       transactional: true,

@@ -14,6 +14,7 @@ export const MIGRATIONS = [
   "0004-distribution",
   "0005-builds",
   "0006-operation",
+  "0007-resuming",
 ] as const;
 
 const MOST_ATTEMPTS = 5;

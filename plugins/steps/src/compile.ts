@@ -36,6 +36,7 @@ export const warnings = defineStep({
 function counting(name: string, options: CommandSettings & CountingSettings): BuildStep {
   return {
     name,
+    resumable: true,
     async run(ctx: StepContext): Promise<StepResult> {
       const counter = new WarningCounter(options);
       const command = await renderSettings(ctx, options, name);

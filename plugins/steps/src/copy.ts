@@ -13,6 +13,7 @@ export const copy = defineStep({
     const name = typeof from === "string" && typeof to === "string" ? `copy ${from} to ${to}` : "copy";
     return {
       name,
+      resumable: true,
       async run(ctx) {
         const source = await renderPath(ctx, from, name, "from");
         const target = await renderPath(ctx, to, name, "to");

@@ -12,6 +12,7 @@ export const fail = defineStep({
     const name = "fail";
     return {
       name,
+      resumable: true,
       async run(ctx) {
         if (message === undefined) return { result, summary: "the configuration says so" };
         return { result, summary: oneLine(await renderText(ctx, message, name, "message")) };

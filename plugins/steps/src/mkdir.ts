@@ -10,6 +10,7 @@ export const mkdir = defineStep({
     const name = typeof path === "string" ? `mkdir ${path}` : "mkdir";
     return {
       name,
+      resumable: true,
       async run(ctx) {
         const folder = await renderPath(ctx, path, name, "path");
         return fileOutcome(ctx, `make "${folder}"`, () => ctx.worker.mkdir(folder));

@@ -11,6 +11,7 @@ export const remove = defineStep({
     const name = typeof path === "string" ? `remove ${path}` : "remove";
     return {
       name,
+      resumable: true,
       async run(ctx) {
         const target = await renderPath(ctx, path, name, "path");
         if (holds(target, ctx.worker.folder)) throw faults.removesFolder(name);

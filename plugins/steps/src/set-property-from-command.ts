@@ -37,6 +37,7 @@ export const setPropertyFromCommand = defineStep({
     const name = nameOfCommand(options.command, "set property from command");
     return {
       name,
+      resumable: true,
       async run(ctx) {
         const command = await renderSettings(ctx, options, name);
         const ended = await ctx.worker.run({ ...command, capture: LIMIT + 1 });

@@ -27,6 +27,7 @@ export const setProperty = defineStep({
     const name = `set ${property}`;
     return {
       name,
+      resumable: true,
       async run(ctx) {
         const computed: unknown = await ctx.render(value as unknown);
         if (!isJson(computed)) throw faults.computedWrong(name, "value", "a value of JSON", computed);

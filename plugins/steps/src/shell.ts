@@ -11,6 +11,7 @@ export const shell = defineStep({
     const name = nameOfCommand(options.command, "shell");
     return {
       name,
+      resumable: true,
       async run(ctx) {
         const ended = await ctx.worker.run(await renderSettings(ctx, options, name));
         ctx.signal.throwIfAborted();

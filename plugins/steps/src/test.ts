@@ -17,6 +17,7 @@ export const test = defineStep({
     const name = "test";
     return {
       name,
+      resumable: true,
       async run(ctx) {
         const reader = new TestReader(options.failing);
         const command = await renderSettings(ctx, options, name);

@@ -64,6 +64,7 @@ export const trigger = defineStep({
     const name = listed ? `trigger ${listed.join(", ").slice(0, 100)}` : "trigger";
     return {
       name,
+      resumable: true,
       ...(listed && { triggers: listed }),
       async run(ctx): Promise<StepResult> {
         const { wait, unimportant } = options;

@@ -33,8 +33,9 @@ export const step = defineStep({
   options: z.object({
     run: given<(ctx: StepContext) => Promise<StepResult> | StepResult>(),
     title: z.string().default("step"),
+    resumable: z.boolean().default(false),
   }),
-  create: ({ run, title }): BuildStep => ({ name: title, run: async (ctx) => run(ctx) }),
+  create: ({ run, title, resumable }): BuildStep => ({ name: title, resumable, run: async (ctx) => run(ctx) }),
 });
 
 /** A change source from an object. */

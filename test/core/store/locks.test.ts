@@ -35,7 +35,7 @@ async function newBuild(store: Store, masterId = 1, masterFence = 1): Promise<Bu
     const id = (await assignBuild(tx, { ...facts, ...rest })) ?? 0;
     const { number } = await tx.db.selectFrom("builds").select("number").where("id", "=", id).executeTakeFirstOrThrow();
     const key = { id, number, builder: "b", project: "", requestId, buildsetId };
-    await startBuild(tx, key, "w", 1);
+    await startBuild(tx, key, "w", { generation: 1, plan: null });
     await startStep(tx, key, { step: 1, name: "s", kind: "k", parent: null, hidden: false });
     return key;
   });

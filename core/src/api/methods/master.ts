@@ -151,8 +151,30 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
       example: { when: "after-builds" },
       stability: "stable",
       async call({ when = "now" }) {
-        deps.stop(when);
+        deps.stop(when, false);
         return { when, builds: deps.engine()?.runner.running.length ?? 0 };
+      },
+    }),
+    defineMethod({
+      name: "master.restart",
+      permission: "admin",
+      summary:
+        "Starts this master again, with its configuration and plugins loaded anew; a configuration that is broken is refused before. Builds whose running steps are resumable go on, others are built again, or are waited for with `after-builds`.",
+      params: z.strictObject({ when: z.enum(["now", "after-builds"]).optional() }),
+      result: z.object({
+        when: z.enum(["now", "after-builds"]),
+        startedAt: z.number().describe("of the present life; the next one has another"),
+        builds: z.int().describe("how many run"),
+        resumable: z.int().describe("how many of them could go on now"),
+      }),
+      example: { when: "after-builds" },
+      stability: "experimental",
+      async call({ when = "now" }) {
+        await deps.plan();
+        const running = deps.engine()?.runner.running ?? [];
+        deps.stop(when, true);
+        const { startedAt } = deps;
+        return { when, startedAt, builds: running.length, resumable: running.filter((run) => run.resumable).length };
       },
     }),
     defineMethod({

@@ -8,7 +8,7 @@ import type { Master } from "../../master.ts";
 import { version } from "../../version.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { differenceLines } from "../difference-lines.ts";
-import { EXIT } from "../exit-code.ts";
+import { AGAIN, EXIT } from "../exit-code.ts";
 import { failureText } from "../failure-report.ts";
 import { askFacts, type FindFacts } from "../live/build-facts.ts";
 import { EventLines } from "../live/event-lines.ts";
@@ -81,7 +81,7 @@ class MasterRun {
         loaded,
         load: () => loadFresh(configFile),
         logger: log.logger,
-        onStopWanted: (when) => setTimeout(() => this.#wish.want({ by: "call", when }), ANSWER_FIRST),
+        onStopWanted: (when, restart) => setTimeout(() => this.#wish.want({ by: "call", when, restart }), ANSWER_FIRST),
       });
       await master.start();
       log.logger.info({ version, config: configFile }, "the master has started");
@@ -143,17 +143,24 @@ class MasterRun {
 
   async #end(master: Master, stop: Stop, log: MasterLog): Promise<number> {
     this.#wish.onHurry(() => void master.stop("now").catch(() => undefined));
+    const restarts = stop.by === "call" && stop.restart;
     const running = master.status.builds().length;
     const builds = `${running} running build${running === 1 ? "" : "s"}`;
-    if (running > 0) {
+    if (restarts) this.#say("Starting again …");
+    else if (running > 0) {
       this.#say(
         stop.when === "after-builds"
           ? `Stopping after ${builds} …`
           : `Stopping; ${builds} end${running === 1 ? "s" : ""} as retry and will be built again at the next start …`,
       );
     } else if (stop.by !== "once") this.#say("Stopping …");
-    await master.stop(stop.when);
-    log.logger.info({ by: stop.by }, "the master has stopped");
+    await master.stop(stop.when, { restart: restarts });
+    log.logger.info({ by: stop.by, restarts }, "the master has stopped");
+    if (restarts) {
+      this.#over.abort();
+      this.#view?.end();
+      return AGAIN;
+    }
     const code = this.#codeOf(stop);
     this.#over.abort();
     this.#view?.end();

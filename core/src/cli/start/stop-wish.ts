@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 /** Why a master shall stop, and how. */
 export type Stop =
   | { by: "signal"; when: "now" }
-  | { by: "call"; when: "now" | "after-builds" }
+  | { by: "call"; when: "now" | "after-builds"; restart: boolean }
   | { by: "once"; when: "now"; code: number }
   /** Something was thrown where nobody could catch it. */
   | { by: "fault"; when: "now" };
