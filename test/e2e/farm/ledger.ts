@@ -15,7 +15,8 @@ type Line =
   | ({ what: "has" | "had"; by: string; build: number; at: number } & Hold)
   /** The process is gone, and with it all that it did. */
   | { what: "killed"; by: string }
-  | { what: "suspended" | "continued"; by: string; at: number };
+  | { what: "suspended" | "continued"; by: string; at: number }
+  | { what: "heard"; by: string; at: number; position: string };
 
 /** A file to which every process adds lines: what was done when, seen outside of the database. */
 export class Ledger {
@@ -53,9 +54,15 @@ export async function readLedger(file: string): Promise<Line[]> {
 /**
  * What the ledger says that cannot be: a request built by two at once, a lock of which steps had more
  * than there is. Who was suspended for longer than its lease and goes on does not know that it has lost
- * everything: from the moment it was suspended, what it has counts no more.
+ * everything: from the moment it was suspended, what it has counts no more, and it may begin nothing
+ * with it. `given` are builds that were given up and ended as retry: what was done for them counts no more
+ * as soon as somebody else does it.
  */
-export function oddLines(lines: readonly Line[], limits: readonly LockLimit[]): string[] {
+export function oddLines(
+  lines: readonly Line[],
+  limits: readonly LockLimit[],
+  given: ReadonlySet<number> = new Set(),
+): string[] {
   const odd: string[] = [];
   let building: { by: string; build: number; request: number }[] = [];
   let holds: (Hold & { by: string; build: number })[] = [];
@@ -67,7 +74,7 @@ export function oddLines(lines: readonly Line[], limits: readonly LockLimit[]): 
     if (line.what === "killed" || line.what === "suspended") gone(line.by);
     else if (line.what === "begin") {
       const { by, build, request } = line;
-      const other = building.find((one) => one.request === request);
+      const other = building.find((one) => one.request === request && !given.has(one.build));
       if (other)
         odd.push(`request ${request} was built by ${by} (${build}) while ${other.by} built it (${other.build})`);
       building.push({ by, build, request });
@@ -75,7 +82,9 @@ export function oddLines(lines: readonly Line[], limits: readonly LockLimit[]): 
     else if (line.what === "has") {
       const { lock, worker, mode, count, by, build } = line;
       holds.push({ lock, worker, mode, count, by, build });
-      const beside = holds.filter((other) => other.lock === lock && other.worker === worker);
+      const beside = holds.filter(
+        (other) => other.lock === lock && other.worker === worker && (other.build === build || !given.has(other.build)),
+      );
       const most = limits.find((limit) => limit.lock === lock && limit.worker === worker)?.most ?? 0;
       const taken = beside.reduce((sum, other) => sum + other.count, 0);
       if (taken > most || (beside.length > 1 && beside.some((other) => other.mode === "exclusive")))
