@@ -15,7 +15,7 @@ import { type BuilderLock, oddEvents, type Told } from "./farm/event-history.ts"
 import { Ledger, oddLines, readLedger } from "./farm/ledger.ts";
 import { type Life, leftBehind, ready, startMaster } from "./farm/life.ts";
 import { Meddler } from "./farm/meddler.ts";
-import { checkResults, checkTriggers, setsOf } from "./farm/outcome.ts";
+import { checkResults, checkTriggers, openWork, setsOf } from "./farm/outcome.ts";
 import { chooseSeed, seeded } from "./farm/random.ts";
 
 const test = suite("chaos");
@@ -178,6 +178,7 @@ async function chaos(url: string): Promise<void> {
     await until(() => leftBehind(folder).length === 0, "the end of every process", 10_000);
   } catch (error) {
     console.error(`BELFRY_CHAOS_SEED=${seed} after ${kills} kills\n${life?.output() ?? ""}`);
+    if (client) console.error(await openWork(client).catch(String));
     throw error;
   } finally {
     over = true;

@@ -86,3 +86,12 @@ export function checkTriggers(builds: any[], sets: ReadonlyMap<number, Buildset>
   assert.ok(waited.length > 0);
   for (const build of waited) assert.ok(parents.has(build.id), `build ${build.id} triggered`);
 }
+
+/** What has not ended, and why, for somebody who has to find out why it does not. */
+export async function openWork(client: SocketClient): Promise<string> {
+  const call = async (method: string, params = {}): Promise<any> => client.call(method, params);
+  const pending = (await call("requests.list", { state: "pending", limit: 20, order: "queue" })).items;
+  const why = await Promise.all(pending.map(({ id }: { id: number }) => call("requests.why", { request: id })));
+  const { items: locks } = await call("locks.list");
+  return JSON.stringify({ now: await call("status.now"), pending, why, locks }, null, 1);
+}
