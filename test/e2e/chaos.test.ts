@@ -1,7 +1,6 @@
-// time limit: 400 s
-import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+// time limit: 600 s
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,121 +9,106 @@ import { type Json, SocketClient } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { postgres } from "../tools/postgres.ts";
+import { all, Caller, everyEvent, pause } from "./farm/caller.ts";
+import { committedState } from "./farm/committed-state.ts";
+import { type BuilderLock, oddEvents, type Told } from "./farm/event-history.ts";
+import { Ledger, oddLines, readLedger } from "./farm/ledger.ts";
+import { type Life, leftBehind, ready, startMaster } from "./farm/life.ts";
+import { Meddler } from "./farm/meddler.ts";
+import { checkResults, checkTriggers, openWork, setsOf } from "./farm/outcome.ts";
+import { chooseSeed, seeded } from "./farm/random.ts";
 
 const test = suite("chaos");
-const KILLS = 20;
+const KILLS = Number(process.env.BELFRY_CHAOS_KILLS ?? 100);
+const BUILDERS = ["a", "b", "merged", "child", "strict", "loose"];
 const fixture = fileURLToPath(new URL("./fixtures/chaos-master.ts", import.meta.url));
 
-interface Life {
-  child: ChildProcess;
-  ended: Promise<void>;
-  output(): string;
-}
-
-function startMaster(folder: string, url: string): Life {
-  const child = spawn(process.execPath, ["--conditions=source", fixture, folder, url], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  child.stdout?.on("data", (data) => {
-    output += data;
-  });
-  child.stderr?.on("data", (data) => {
-    output += data;
-  });
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  return { child, ended, output: () => output };
-}
-
-async function ready(life: Life): Promise<void> {
-  await until(() => life.output().includes("ready") || life.child.exitCode !== null, "the master's start", 30_000);
-  if (life.child.exitCode !== null) throw new Error(`the master did not start: ${life.output()}`);
-}
-
-/** Processes that some master started for this folder and that still run. */
-function leftBehind(folder: string): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        return (
-          readFileSync(`/proc/${pid}/environ`, "utf8").includes(folder) ||
-          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder)
-        );
-      } catch {
-        return false;
-      }
-    });
-}
-
-async function all(client: SocketClient, method: string, params: { [key: string]: Json } = {}): Promise<any[]> {
-  const items = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = (await client.call(method, { limit: 500, order: "id", ...params, ...(cursor ? { cursor } : {}) })) as {
-      items: Json[];
-      next: string | null;
-    };
-    items.push(...page.items);
-    if (page.next === null) return items;
-    cursor = page.next;
-  }
-}
+const LIMITS = [
+  { lock: "pool", worker: "", most: 3 },
+  { lock: "deploy", worker: "", most: 1 },
+  { lock: "disk", worker: "one", most: 2 },
+  { lock: "disk", worker: "two", most: 1 },
+];
+const BUILDER_LOCKS: BuilderLock[] = [
+  { builder: "a", lock: "pool", mode: "counting", count: 1, perWorker: false },
+  { builder: "b", lock: "disk", mode: "counting", count: 1, perWorker: true },
+  { builder: "merged", lock: "pool", mode: "exclusive", count: 1, perWorker: false },
+];
 
 async function chaos(url: string): Promise<void> {
+  const seed = chooseSeed();
+  const random = seeded(seed);
   const folder = await mkdtemp(join(tmpdir(), "belfry-chaos-"));
   const socket = join(folder, ".belfry", "master.sock");
+  const ledger = new Ledger(join(folder, "ledger"), "main");
   let life: Life | undefined;
   let client: SocketClient | undefined;
   let over = false;
   const acknowledged = new Map<string, number>();
   let wanted = 0;
+  let kills = 0;
+  await mkdir(join(folder, "requests"));
+  await writeFile(join(folder, "wanted"), "0");
+  await using state = await committedState(folder, url);
+  const callers = [0, 1].map(
+    () =>
+      new Caller(
+        () => socket,
+        () => over,
+      ),
+  );
+  const meddler = new Meddler(callers[1] as Caller, BUILDERS, random);
   try {
-    await writeFile(join(folder, "wanted"), "0");
     // Somebody who sends changes, and sends each again until it was acknowledged.
     const sender = (async () => {
       for (let i = 0; !over; i += 1) {
         const key = `sent${i}`;
-        while (!acknowledged.has(key)) {
-          try {
-            client ??= await SocketClient.connect(socket);
-            const { change } = (await client.call("changes.add", {
-              key,
-              revision: key,
-              branch: "main",
-              repository: "r",
-            })) as { change: number };
-            acknowledged.set(key, change);
-          } catch {
-            client?.close();
-            client = undefined;
-            await new Promise((resolve) => setTimeout(resolve, 20));
-          }
-        }
-        await new Promise((resolve) => setTimeout(resolve, 40));
+        const params = { key, revision: key, branch: "main", repository: "r" };
+        const answer = await callers[0]?.surely("changes.add", params);
+        if (answer) acknowledged.set(key, answer.change);
+        await pause(150);
       }
     })();
-    for (let kill = 0; kill < KILLS; kill += 1) {
-      life = startMaster(folder, url);
-      wanted += 3;
+    const meddling = (async () => {
+      while (!over) {
+        await meddler.act();
+        await pause(15 + random() * 60);
+      }
+    })();
+    const outside = Promise.all([sender, meddling]);
+    let fault: unknown;
+    outside.catch((error) => {
+      fault = error;
+    });
+    for (; kills < KILLS; kills += 1) {
+      if (fault) throw fault;
+      life = startMaster(fixture, folder, [url]);
+      wanted += Math.floor(random() * 4);
       await writeFile(join(folder, "wanted"), String(wanted));
       // Some are killed while they start, most under way.
-      if (kill % 5 !== 4) await ready(life);
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 600));
+      if (random() < 0.8) await ready(life);
+      await pause(random() * 500);
+      assert.is(life.child.exitCode, null, life.output());
       life.child.kill("SIGKILL");
       await life.ended;
+      ledger.note({ what: "killed" });
+      assert.equal(await state.broken(LIMITS), [], `after kill ${kills + 1}`);
     }
     over = true;
-    life = startMaster(folder, url);
+    await outside;
+    life = startMaster(fixture, folder, [url]);
     await ready(life);
-    await sender;
-    client?.close();
+    over = false;
+    await meddler.resumeAll();
+    over = true;
     client = await SocketClient.connect(socket);
     const last = client;
 
     const changes = async () => all(last, "changes.list", { fields: ["id", "source", "key", "revision"] });
-    await until(async () => (await changes()).length >= wanted + acknowledged.size, "every change", 60_000);
+    const fromSource = async () => (await changes()).filter((change) => change.source === "told").length;
+    await until(async () => (await fromSource()) >= wanted, "every change", 60_000);
     // The collecting scheduler waits for its tree to be stable; then everything has to come to its end.
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await pause(400);
     await until(
       async () => {
         for (const state of ["pending", "claimed"]) {
@@ -135,25 +119,19 @@ async function chaos(url: string): Promise<void> {
         return builds.length === 0;
       },
       "the end of all builds",
-      120_000,
+      180_000,
     );
 
     const stored = await changes();
     const keys = stored.map((change) => `${change.source} ${change.key}`);
     assert.is(new Set(keys).size, keys.length, "no change is stored twice");
-    assert.is(
-      stored.filter((change) => change.source === "told").length,
-      wanted,
-      "no change of the source is lost or invented",
-    );
+    assert.is(await fromSource(), wanted, "no change of the source is lost or invented");
     for (const [key, id] of acknowledged)
       assert.is(stored.find((change) => change.key === key)?.id, id, `${key} was acknowledged and is kept`);
 
     const requests = await all(last, "requests.list");
-    const sets = new Map<number, { scheduler: string; changes: number[] }>();
-    for (const { buildset } of requests) {
-      if (!sets.has(buildset)) sets.set(buildset, (await last.call("buildsets.get", { buildset })) as never);
-    }
+    const builds = await all(last, "builds.list");
+    const sets = await setsOf(last, requests);
     for (const scheduler of ["at-once", "collected"]) {
       const decided = [...sets.values()].filter((set) => set.scheduler === scheduler).flatMap((set) => set.changes);
       assert.equal(
@@ -162,70 +140,50 @@ async function chaos(url: string): Promise<void> {
         `${scheduler} decided once on every change`,
       );
     }
-    const builds = await all(last, "builds.list");
-    for (const request of requests) {
-      assert.is(request.state, "complete");
-      const own = builds.filter((build) => build.request === request.id);
-      assert.ok(own.length > 0, "every request was built");
-      const ends = own.filter((build) => build.result !== "retry");
-      assert.is(ends.length, 1, "every request has exactly one build that is no retry");
-      assert.is(request.result, ends[0]?.result);
-      assert.is(request.result, "success", `request ${request.id}`);
-    }
-    assert.ok(
-      builds.some((build) => build.result === "retry"),
-      "some builds were cut off, or this test tested nothing",
-    );
-    for (const builder of ["a", "b", "c"]) {
+    checkResults(requests, builds, sets, meddler.cancelled);
+    checkTriggers(builds, sets);
+    for (const builder of BUILDERS) {
       const numbers = builds.filter((build) => build.builder === builder).map((build) => build.number);
+      assert.ok(numbers.length > 0, `${builder} was built`);
       assert.equal(
         numbers,
         numbers.map((_, i) => i + 1),
         `the builds of ${builder} are numbered without gaps`,
       );
     }
-    assert.not.ok(readdirSync(folder).includes("overlaps"), "no request was built twice at once");
-    for (const build of builds.slice(-5)) {
-      const { items } = (await last.call("logs.read", { build: build.id, step: 2 })) as { items: { text: string }[] };
+    const commands = builds.filter((build) => build.result === "success" && ["a", "b"].includes(build.builder));
+    for (const build of commands.slice(-5)) {
+      const { items } = (await last.call("logs.read", { build: build.id, step: 1 })) as { items: { text: string }[] };
       assert.ok(items.some((line) => line.text === "done"));
     }
-
-    const events = [];
-    for (let since = "0"; ; ) {
-      const page = (await last.call("events.since", { since, limit: 500 })) as {
-        items: { position: string; type: string }[];
-        next: string;
-      };
-      if (page.items.length === 0) break;
-      events.push(...page.items);
-      since = page.next;
-    }
-    const lastTold = () =>
-      Number(readFileSync(join(folder, "told.txt"), "utf8").trimEnd().split("\n").at(-1)?.split(" ")[0]);
-    const newest = Number(events.at(-1)?.position);
-    await until(() => lastTold() >= newest, "the listener's last event", 20_000);
-    const heard = readFileSync(join(folder, "told.txt"), "utf8").trimEnd().split("\n");
-    const heardOnce = new Set(heard);
-    for (const event of events)
-      assert.ok(heardOnce.has(`${event.position} ${event.type}`), `the listener was told of ${event.position}`);
-    let highest = 0;
-    let repeats = 0;
-    for (const line of heard) {
-      const at = Number(line.split(" ")[0]);
-      // After a kill it is told again from its cursor on, never from further ahead.
-      if (at <= highest) repeats += 1;
-      highest = Math.max(highest, at);
-    }
-    assert.ok(repeats < heard.length / 2, "it is told again only what lies behind its cursor");
+    const { items: locks } = (await last.call("locks.list")) as { items: { holders: Json[]; queue: Json[] }[] };
+    assert.equal(
+      locks.flatMap(({ holders, queue }) => [...holders, ...queue]),
+      [],
+      "nobody holds or wants a lock any more",
+    );
+    assert.equal(oddLines(await readLedger(join(folder, "ledger")), LIMITS), []);
+    const events = await everyEvent(last);
+    assert.equal(oddEvents(events, BUILDER_LOCKS, LIMITS), []);
+    await checkHeard(folder, events);
+    console.log(
+      `${kills} kills, ${stored.length} changes, ${requests.length} requests, ${builds.length} builds (${builds.filter((build) => build.result === "retry").length} retried), ${requests.filter((request) => request.collapsedInto !== null).length} collapsed, ${meddler.cancelled.size} cancelled, ${events.length} events`,
+    );
 
     client.close();
     life.child.kill("SIGTERM");
     await life.ended;
     assert.is(life.child.exitCode, 0, life.output());
+    assert.equal(await state.broken(LIMITS), [], "at the end");
     await until(() => leftBehind(folder).length === 0, "the end of every process", 10_000);
+  } catch (error) {
+    console.error(`BELFRY_CHAOS_SEED=${seed} after ${kills} kills\n${life?.output() ?? ""}`);
+    if (client) console.error(await openWork(client).catch(String));
+    throw error;
   } finally {
     over = true;
     client?.close();
+    for (const caller of callers) caller.close();
     life?.child.kill("SIGKILL");
     await life?.ended;
     for (const pid of leftBehind(folder)) {
@@ -237,6 +195,29 @@ async function chaos(url: string): Promise<void> {
     }
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The listener was told of every event, in order, at least once. */
+async function checkHeard(folder: string, events: Told[]): Promise<void> {
+  const read = () => readFileSync(join(folder, "told.txt"), "utf8").trimEnd().split("\n");
+  const newest = Number(events.at(-1)?.position);
+  await until(() => Number(read().at(-1)?.split(" ")[0]) >= newest, "the listener's last event", 20_000);
+  const heard = read();
+  const told = new Set(events.map((event) => event.position));
+  assert.equal(
+    [...new Set(heard)].filter((line) => told.has(line.split(" ")[0] as string)),
+    events.map((event) => `${event.position} ${event.type}`),
+    "the listener heard of every event, the first time in order",
+  );
+  let highest = 0;
+  let repeats = 0;
+  for (const line of heard) {
+    const at = Number(line.split(" ")[0]);
+    // After a kill it is told again from its cursor on, never from further ahead.
+    if (at <= highest) repeats += 1;
+    highest = Math.max(highest, at);
+  }
+  assert.ok(repeats < heard.length / 2, "it is told again only what lies behind its cursor");
 }
 
 test(`a master that is killed ${KILLS} times loses and doubles nothing, on SQLite`, () => chaos(""));

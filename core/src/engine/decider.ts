@@ -3,7 +3,7 @@ import type { DistributionRules, FreeWorker, RequestInfo } from "../interfaces/d
 import type { LockUse } from "../interfaces/lock.ts";
 import type { Millis } from "../interfaces/values.ts";
 import type { Plan } from "../store/assigning.ts";
-import { LAST_PLACE, type LockBook, type LockNeed } from "../store/lock-book.ts";
+import { isAhead, isSameLock, LAST_PLACE, type LockBook, type LockNeed } from "../store/lock-book.ts";
 import { nextInQueue, type QueuePlace, type QueueRow, stillWaiting } from "../store/queue.ts";
 import type { Db } from "../store/tables.ts";
 import { findTogether } from "./collapsing.ts";
@@ -51,6 +51,8 @@ export class Decider {
   readonly #inLine = new Set<string>();
   readonly #refused = new Map<string, number>();
   readonly #decided = new Set<number>();
+  /** Those who stand in line. */
+  #kept: readonly QueueRow[] = [];
   #newcomer = LAST_PLACE / 2;
 
   constructor(
@@ -120,10 +122,39 @@ export class Decider {
       const request = { id: row.id, builder: row.name, priority: 0, notBefore: row.not_before, retries: 0 };
       return reasonsToWait(request, this.#world).every(({ reason }) => reason === "workers-busy");
     });
+    this.#kept = [...kept];
+    for (const row of kept) if (this.#mustYield(row)) this.#yield(row);
     const ids = new Set(kept.map((row) => row.id));
     for (const { request } of this.#book.remove((entry) => !entry.held && entry.build === 0 && !ids.has(entry.request)))
       this.#drop(request);
     return kept;
+  }
+
+  /**
+   * True for a request that stands before those on whose places it waits: all builds on its workers wait for
+   * locks themselves, and some step has to wait for this request.
+   */
+  #mustYield(row: QueueRow): boolean {
+    const workers = (this.#world.builders.get(row.name)?.workers ?? []).map((name) => this.#world.workers.get(name));
+    const connected = workers.filter((worker) => worker?.connected);
+    const waits = (build: number) => this.#book.entries.some((entry) => !entry.held && entry.build === build);
+    if (!connected.every((worker) => worker && !hasFreeSlot(worker) && worker.builds.every(({ id }) => waits(id))))
+      return false;
+    const own = this.#book.entries.filter((entry) => !entry.held && entry.build === 0 && entry.request === row.id);
+    return this.#book.entries.some(
+      (entry) =>
+        !entry.held && entry.build !== 0 && own.some((mine) => isSameLock(mine, entry) && isAhead(mine, entry)),
+    );
+  }
+
+  /** To the end of the line: behind those who wait now, before all who come later. */
+  #yield(row: QueueRow): void {
+    const own = this.#book.remove((entry) => !entry.held && entry.build === 0 && entry.request === row.id);
+    this.#newcomer += 1;
+    this.#book.add(...own.map((entry) => ({ ...entry, place: this.#newcomer })));
+    this.#drop(row.id);
+    const needs = own.map(({ lock, worker, mode, count }) => ({ lock, worker, mode, count }));
+    this.plan.waiters.push({ row, needs });
   }
 
   #drop(request: number): void {
@@ -317,7 +348,14 @@ export class Decider {
   #out(builder: string): void {
     this.#able.delete(builder);
     const till = this.#hooks.pausedTill(builder);
-    if (till !== undefined) this.#wake(till);
+    if (till === undefined) return;
+    this.#wake(till);
+    // What its functions keep from starting keeps nobody else from the locks it stands in line for.
+    const ids = this.#kept.filter((row) => row.name === builder).map((row) => row.id);
+    for (const { request } of this.#book.remove(
+      (entry) => !entry.held && entry.build === 0 && ids.includes(entry.request),
+    ))
+      this.#drop(request);
   }
 
   #hold(row: QueueRow, why: { reason: string; text?: string }): void {

@@ -250,11 +250,18 @@ export class WorkerKeeper {
         info: JSON.stringify(info),
         seen_at: tx.now,
       };
-      await tx.db
+      // A master to which it is not connected knows nothing of it while it is to another one.
+      const written = await tx.db
         .insertInto("workers")
         .values({ name: worker.name, ...facts })
-        .onConflict((conflict) => conflict.column("name").doUpdateSet(facts))
-        .execute();
+        .onConflict((conflict) => {
+          const update = conflict.column("name").doUpdateSet(facts);
+          if (connected) return update;
+          return update.where((eb) => eb.or([eb("workers.connected", "=", 0), eb("workers.master_id", "=", masterId)]));
+        })
+        .returning("name")
+        .executeTakeFirst();
+      if (!written) return;
       if ((known?.connected ?? 0) !== facts.connected)
         tx.event(connected ? "worker.connected" : "worker.disconnected", { worker: worker.name, slots });
       tx.ring("requests");

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Millis } from "../interfaces/values.ts";
 import { assignBuild } from "./builds.ts";
 import { type FullStamp, stampsOf } from "./buildsets.ts";
@@ -102,12 +103,14 @@ async function goneSince(tx: Tx, starts: readonly Start[]): Promise<(start: Star
     .where("connected", "=", 1)
     .where("name", "in", [...new Set(starts.map(({ worker }) => worker.name))])
     .execute();
-  const paused = await tx.db
+  let builders = tx.db
     .selectFrom("builders")
-    .select("id")
-    .where("paused", "=", 1)
+    .select(["id", "paused"])
     .where("id", "in", [...new Set(starts.map(({ row }) => row.builder_id))])
-    .execute();
+    .orderBy("id");
+  // Who pauses one now does so after these starts, not between this look and the commit.
+  if (tx.dialect.lockForUpdate) builders = builders.modifyEnd(sql.raw(tx.dialect.lockForUpdate));
+  const paused = (await builders.execute()).filter((builder) => builder.paused === 1);
   return ({ worker, row }) =>
     !workers.some(({ name, master_id }) => name === worker.name && master_id === worker.masterId) ||
     paused.some(({ id }) => id === row.builder_id);

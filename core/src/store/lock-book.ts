@@ -38,7 +38,9 @@ export interface Blocked {
   ahead: LockEntry[];
 }
 
-const sameLock = (a: LockNeed, b: LockNeed) => a.lock === b.lock && a.worker === b.worker;
+export function isSameLock(a: LockNeed, b: LockNeed): boolean {
+  return a.lock === b.lock && a.worker === b.worker;
+}
 
 /** Who has and who waits for which locks: the rules, without a database. */
 export class LockBook {
@@ -76,7 +78,7 @@ export class LockBook {
       const holders: LockEntry[] = [];
       const ahead: LockEntry[] = [];
       for (const entry of this.#entries) {
-        if (!sameLock(entry, need)) continue;
+        if (!isSameLock(entry, need)) continue;
         if (entry.held) holders.push(entry);
         else if (isAhead(entry, at) && !this.#waitsFor(entry, build)) ahead.push(entry);
       }
@@ -132,7 +134,7 @@ export class LockBook {
       if (seen.has(entry)) continue;
       seen.add(entry);
       for (const other of this.#entries) {
-        if (!sameLock(other, entry)) continue;
+        if (!isSameLock(other, entry)) continue;
         if (other.held && isOfBuild(other)) builds.add(other.build);
         else if (!other.held && overLine && isAhead(other, entry)) open.push(...this.#claim(other));
       }

@@ -136,6 +136,8 @@ export async function claimForStep(tx: Tx, claim: StepClaim, limits: LockLimits)
       await markStep(tx, build.id, step);
       await addLocks(tx, { ...rows, held: false }, needs);
       tx.event("step.waiting", { ...event, locks }, scope);
+      // A request that waits for this build's place may have to let it pass.
+      if (blocked.some(({ ahead }) => ahead.some((entry) => entry.build === 0))) tx.ring("requests");
     }
     return { state: "waiting", blocked };
   }

@@ -336,6 +336,71 @@ for (const kind of DATABASES) {
     assert.equal(gates.entered, ["a gate", "d gate", "c gate"]);
   });
 
+  test(`${kind.name}: a request in the line does not block the builds on whose places it waits`, async () => {
+    await using database = await kind.open();
+    const gates = new Gates();
+    const exclusive = [disk.access("exclusive")];
+    const steps = () => [gates.step("locked", { locks: exclusive }), gates.step("rest")];
+    const builders: BuilderConfig[] = [
+      { name: "whole", workers: ["w"], steps: [gates.step()], locks: exclusive },
+      ...["early", "late", "first"].map((name) => ({ name, workers: ["w"], steps: steps() })),
+    ];
+    const workers = [fakeWorker({ name: "w", slots: 2 })];
+    await using kit = await testMaster({ config: configOf(database, builders, { workers }) });
+    await kit.call("builders.pause", { builder: "early" });
+    const early = await ask(kit, "early");
+    await ask(kit, "first");
+    await gates.until("first locked");
+    const whole = await ask(kit, "whole");
+    await until(async () => (await why(kit, whole))[0]?.reason === "lock", "the line");
+    const late = await ask(kit, "late");
+    await kit.event("step.waiting", (data) => data.builder === "late");
+    // An older request comes first where a place becomes free, and asks for the lock after all others.
+    await kit.call("builders.resume", { builder: "early" });
+    await gates.open("first locked");
+    await gates.open("first rest");
+    await kit.event("build.started", (data) => data.builder === "early");
+    // Now all who have a place stand behind the one that has none.
+    await gates.open("late locked");
+    await gates.open("late rest");
+    for (const name of ["early locked", "early rest"]) await gates.open(name);
+    await gates.open("whole gate");
+    for (const request of [early, whole, late]) await until(result(kit, request), "its end");
+  });
+
+  test(`${kind.name}: a request whose builder's functions fail leaves the line`, async () => {
+    await using database = await kind.open();
+    const gates = new Gates();
+    let fails = false;
+    const canStart = () => {
+      if (fails) throw new Error("no answer");
+      return true;
+    };
+    const locks = [disk.access("exclusive")];
+    const builders: BuilderConfig[] = [
+      { name: "a", workers: ["w"], steps: [gates.step()], locks },
+      { name: "odd", workers: ["w"], steps: [gates.step()], locks, canStart },
+      { name: "s", workers: ["w"], steps: [gates.step("locked", { locks })] },
+    ];
+    const clock = testClock();
+    await using kit = await testMaster({ config: configOf(database, builders), clock });
+    await ask(kit, "a");
+    await gates.until("a gate");
+    const odd = await ask(kit, "odd");
+    await until(async () => (await why(kit, odd))[0]?.reason === "lock", "the line");
+    await ask(kit, "s");
+    await kit.event("step.waiting");
+    fails = true;
+    // What it answered a moment ago counts no more when the lock is given back.
+    await clock.advance(2_000);
+    await gates.open("a gate");
+    await gates.open("s locked");
+    fails = false;
+    await clock.advance(60_000);
+    await gates.open("odd gate");
+    await until(result(kit, odd), "its end");
+  });
+
   test(`${kind.name}: invariant 8: who sees one builder learns of its claims only`, async () => {
     await using database = await kind.open();
     const gates = new Gates();

@@ -116,6 +116,29 @@ for (const kind of DATABASES) {
   });
 }
 
+test("PostgreSQL: a master that starts takes no worker away that is connected to another one", async () => {
+  const kind = DATABASES.find(({ name }) => name === "PostgreSQL");
+  assert.ok(kind);
+  await using database = await kind.open();
+  const [near, far] = [scriptedWorker("w"), scriptedWorker("w", false)];
+  const of = (name: string, worker: ScriptedWorker) => ({ name, database: database.entry, ...config([worker], ["w"]) });
+  await using one = await testMaster({ config: of("one", near) });
+  await using two = await testMaster({ config: of("two", far) });
+  far.connect(false);
+  assert.equal(await listed(two), [["w", true, 1]]);
+  const built = async () => {
+    const { buildset } = await two.call("schedulers.force", {});
+    assert.is((await one.buildsetEnd(buildset)).result, "success");
+  };
+  await built();
+  assert.equal([near.opened.length, far.opened.length], [1, 0]);
+  near.connect(false);
+  await until(async () => (await listed(two))[0]?.[1] === false, "its going");
+  far.connect(true);
+  await built();
+  assert.equal([near.opened.length, far.opened.length], [1, 1]);
+});
+
 test("a build whose worker never opens a session can be stopped, and so can its master", async () => {
   const stuck = scriptedWorker("stuck");
   let give: (() => void) | undefined;
