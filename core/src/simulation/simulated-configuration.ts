@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import { container as root } from "tsyringe";
 import { TOKENS } from "../api/tokens.ts";
 import { type Generation, makeGeneration } from "../config/generation.ts";

@@ -39,6 +39,7 @@ const PATIENCE = 10_000;
 const FREE_LOOKS = 500;
 const PASSES_A_LOOK = 10;
 const MOST_NOTES = 20;
+const LONGEST_TURN = 10;
 
 export interface SimulationOptions {
   config: ConfigurationFile;
@@ -130,6 +131,7 @@ class Simulation {
   #seen = 0;
   #news = true;
   #nextChange = 0;
+  #turn = performance.now();
   #passes = 0;
   #looks = 0;
 
@@ -209,16 +211,13 @@ class Simulation {
   }
 
   async run(): Promise<void> {
-    const { until, signal, progress } = this.#options;
-    for (let leaps = 0; ; leaps += 1) {
+    const { until } = this.#options;
+    for (;;) {
       await this.#settle();
       await this.#lookAtWaiting();
       const next = this.#next();
       if (next > until) break;
-      if (leaps % 200 === 0) {
-        signal.throwIfAborted();
-        progress?.(this.#clock.now());
-      }
+      await this.#giveWay();
       this.#clock.leap(next);
       await this.#builds?.carryOn();
       await this.#addChanges();
@@ -262,9 +261,18 @@ class Simulation {
       passes += 1;
       this.#passes += 1;
       if (passes > MOST_PASSES) throw faults.simulationStuck(ready.name, new Date(this.#clock.now()).toISOString());
-      if (passes % 100 === 0) this.#options.signal.throwIfAborted();
+      await this.#giveWay();
       await ready.pass();
     }
+  }
+
+  /** Lets signals, timers and output of the process have their turn. */
+  async #giveWay(): Promise<void> {
+    if (performance.now() - this.#turn < LONGEST_TURN) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#turn = performance.now();
+    this.#options.signal.throwIfAborted();
+    this.#options.progress?.(this.#clock.now());
   }
 
   /** Waits in real time for functions that have not answered. False if none did. */
