@@ -322,15 +322,21 @@ class Simulation {
     });
   }
 
-  /** Asks what keeps those that wait longest, each again when it has waited twice as long. */
+  /**
+   * Asks what keeps the oldest requests: those that come near the longest waits so far, each again
+   * when it has waited twice as long.
+   */
   async #lookAtWaiting(): Promise<void> {
     const now = this.#clock.now();
+    const long = this.#tally.leastOfLongest / 2;
     let looked = 0;
     for (const waiting of this.#tally.waiting.values()) {
       looked += 1;
-      if (looked > LONGEST_WAITS || this.#looks > FREE_LOOKS + this.#passes / PASSES_A_LOOK) return;
+      const waited = now - waiting.since;
+      if (looked > LONGEST_WAITS || waited < long) return;
+      if (this.#looks > FREE_LOOKS + this.#passes / PASSES_A_LOOK) return;
       const { since, why } = waiting;
-      if (why && now - since < Math.max(60_000, 2 * (why.at - since))) continue;
+      if (why && waited < Math.max(60_000, 2 * (why.at - since))) continue;
       this.#looks += 1;
       const row = await requestRow(this.#store.read, waiting.request);
       const { reasons } = await whyItWaits(this.#store, row, this.#configuration.generation.builders, now);

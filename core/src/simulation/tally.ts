@@ -36,7 +36,7 @@ export interface LongWait {
   waited: Millis;
   /** Null for one that was still waiting at the end, or that ended without a build. */
   startedAt: Millis | null;
-  /** What kept it, at a moment in the second half of its wait. */
+  /** What kept it, at a moment in its wait; null where nobody looked. */
   why: { at: Millis; reasons: readonly WaitReason[] } | null;
 }
 
@@ -128,10 +128,14 @@ export class Tally {
     for (const waiting of this.waiting.values()) this.#noteLong(waiting, now, null);
   }
 
+  /** What a wait has to be longer than to be among the longest. */
+  get leastOfLongest(): Millis {
+    return this.longest.length < LONGEST_WAITS ? 0 : (this.longest.at(-1)?.waited ?? 0);
+  }
+
   #noteLong({ request, builder, since, why }: Waiting, now: Millis, startedAt: Millis | null): void {
     const waited = now - since;
-    const least = this.longest.at(-1);
-    if (waited === 0 || (this.longest.length === LONGEST_WAITS && least && least.waited >= waited)) return;
+    if (waited <= this.leastOfLongest) return;
     this.longest.push({ request, builder, since, waited, startedAt, why: why ?? null });
     this.longest.sort((a, b) => b.waited - a.waited || a.request - b.request);
     this.longest.length = Math.min(this.longest.length, LONGEST_WAITS);
