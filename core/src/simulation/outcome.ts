@@ -112,7 +112,8 @@ export function outcomeOf(given: {
     workers: generation.workers.map(({ name: worker, part: { slots } }) => {
       const builds = byWorker.get(worker) ?? [];
       const busy = busyOf(builds);
-      const utilisation = until > from ? busy / (slots * (until - from)) : 0;
+      const all = slots * (until - from);
+      const utilisation = all > 0 ? busy / all : 0;
       return { worker, slots, builds: builds.length, busy, utilisation };
     }),
     longestWaits: tally.longest,

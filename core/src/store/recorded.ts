@@ -69,7 +69,7 @@ export async function recordedSteps(db: Db, builds: readonly number[]): Promise<
   return rows.map(({ name, started_at, finished_at }) => ({ name, millis: Number(finished_at) - started_at }));
 }
 
-/** How builds of this time ended that were no success, with the first that there was of each revision. */
+/** How builds of this time ended, oldest first, as far as they have a revision. */
 export async function* recordedResults(
   db: Db,
   from: Millis,

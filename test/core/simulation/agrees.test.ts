@@ -22,7 +22,7 @@ const test = suite("a simulation and a master");
 
 const UNTIL = START + 60 * MINUTE;
 const WORKERS = ["v", "w", "x"];
-const RUNS = Number(process.env["BELFRY_RUNS"] ?? 25);
+const RUNS = Number(process.env["BELFRY_RUNS"] ?? 12);
 
 interface Farm {
   slots: number[];
@@ -46,7 +46,7 @@ const farms: fc.Arbitrary<Farm> = fc.record({
   builders: fc.array(
     fc.record({
       workers: fc.subarray(WORKERS, { minLength: 1 }),
-      millis: span(5_000, 400_000),
+      millis: span(60_000, 600_000),
       priority: span(0, 2),
       collapse: fc.boolean(),
       maxWait: fc.option(span(60_000, 600_000), { nil: undefined, freq: 4 }),
@@ -56,7 +56,7 @@ const farms: fc.Arbitrary<Farm> = fc.record({
     }),
     { minLength: 1, maxLength: 4 },
   ),
-  changes: fc.array(fc.record({ at: span(1, 1_200_000), branch: span(0, 3) }), { minLength: 1, maxLength: 30 }),
+  changes: fc.array(fc.record({ at: span(1, 1_200_000), branch: span(0, 3) }), { minLength: 10, maxLength: 40 }),
 });
 
 const locks = [masterLock({ name: "one" }), masterLock({ name: "two", maxCount: 2 }), workerLock({ name: "own" })];
@@ -96,7 +96,7 @@ function configOf(farm: Farm): Omit<Config, "database"> {
           ...(timer === undefined ? {} : { treeStableTimer: timer }),
         }),
       ),
-      nightly({ name: "often", at: "*/7 * * * *", timeZone: "UTC", builders: ["b0"] }),
+      nightly({ name: "often", at: "*/7 * * * *", timeZone: "UTC", builders: farm.builders.map((_, i) => `b${i}`) }),
     ],
   };
 }
@@ -106,7 +106,7 @@ function changesOf(farm: Farm): TimedChange[] {
   const times = new Map(farm.changes.map(({ at, branch }) => [at, branch]));
   return [...times]
     .sort(([a], [b]) => a - b)
-    .map(([at, branch]) => change(START + at, { branch: `branch${branch}`, key: String(at) }));
+    .map(([at, branch]) => change(START + at, { branch: `branch${branch % farm.builders.length}`, key: String(at) }));
 }
 
 type Shown = [
