@@ -35,6 +35,8 @@ const LEASE_MILLIS = 10 * 365 * 86_400_000;
 const MOST_PASSES = 50_000;
 /** What a function of the configuration may take of real time to answer; the hook keeper's limit is of simulated time. */
 const PATIENCE = 10_000;
+/** The same once one has not answered: it will be asked often. */
+const SHORT_PATIENCE = 50;
 /** Looks at what keeps a request: so many at least, and so many passes for each one more. */
 const FREE_LOOKS = 500;
 const PASSES_A_LOOK = 10;
@@ -51,6 +53,8 @@ export interface SimulationOptions {
   signal: AbortSignal;
   /** Has `Date` tell the simulated time, in the whole process. */
   simulatesDate?: boolean;
+  /** Milliseconds of real time that a function of the configuration has to answer. Default 10,000. */
+  patience?: Millis;
   /** Called now and then. */
   progress?(now: Millis): void;
 }
@@ -132,6 +136,7 @@ class Simulation {
   #news = true;
   #nextChange = 0;
   #turn = performance.now();
+  #patience: Millis;
   #passes = 0;
   #looks = 0;
 
@@ -141,6 +146,7 @@ class Simulation {
     this.#store = store;
     this.#clock = clock;
     this.#questions = new CountingClock(clock);
+    this.#patience = options.patience ?? PATIENCE;
     this.#leases = new LeaseKeeper(store, "simulation", LEASE_MILLIS, () => undefined);
     this.#feed = new EventFeed(store);
     store.doorbell.listen("events", () => {
@@ -278,10 +284,14 @@ class Simulation {
   /** Waits in real time for functions that have not answered. False if none did. */
   async #answer(): Promise<boolean> {
     const before = this.#questions.open;
-    const end = performance.now() + PATIENCE;
+    const end = performance.now() + this.#patience;
     while (this.#questions.open === before) {
       this.#options.signal.throwIfAborted();
-      if (performance.now() > end) return false;
+      if (performance.now() > end) {
+        this.#note("a function of a builder did not answer in time");
+        this.#patience = Math.min(this.#patience, SHORT_PATIENCE);
+        return false;
+      }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     return true;

@@ -283,6 +283,20 @@ test("a function that fails holds up its builder only, and is among the reasons"
   assert.match(JSON.stringify(reason), /no such table/);
 });
 
+test("a function that never answers holds up its builder only, and the simulation not for long", async () => {
+  const outcome = await play(
+    {
+      workers: [fakeWorker({ name: "w", slots: 2 })],
+      builders: [builder("a", { canStart: () => new Promise(() => {}) }), builder("b")],
+      schedulers: [each(["a", "b"])],
+    },
+    { changes: [at(0)], until: START + 10 * MINUTE, patience: 20 },
+  );
+  assert.equal(shown(outcome), ["b on w 0-10"]);
+  assert.match(JSON.stringify(outcome.longestWaits[0]?.why), /it took longer than 10 s/);
+  assert.is(outcome.notes[0]?.message, "a function of a builder did not answer in time");
+});
+
 test("builds end as they really did, and what depends on them is built accordingly", async () => {
   const history = new Map([
     ["test", { builds: [], steps: new Map(), results: new Map([["bad", "failure" as const]]) }],
