@@ -122,6 +122,27 @@ borders("Node's modules are imported with `node:`", async () => {
   assert.equal(bare, []);
 });
 
+/** What starts, polls, runs, tells, or asks for secrets: a simulation does none of it. */
+const NOT_IN_SIMULATION = [
+  ...["engine", "runner", "build-run", "build-recorder", "step-worker", "worker-keeper", "listener-loop", "job-loop"],
+  ...["secrets", "state-lock"],
+].map((name) => `core/src/engine/${name}.ts`);
+
+borders("a simulation imports nothing that does something real, and only its command imports it", async () => {
+  const imports = await importsIn("core/src");
+  const target = ({ file, specifier }: Import) => (isRelative(specifier) ? join(dirname(file), specifier) : specifier);
+  const inside = (file: string) => file.startsWith("core/src/simulation/");
+  const real = imports.filter(
+    (one) => inside(one.file) && [...NOT_IN_SIMULATION, "core/src/master.ts"].includes(target(one)),
+  );
+  assert.equal(named(real), []);
+  const entering = imports.filter((one) => inside(target(one)) && !inside(one.file));
+  assert.equal(
+    named(entering.filter(({ file }) => !/^core\/src\/cli\/(commands\/simulate|simulation\/)/.test(file))),
+    [],
+  );
+});
+
 borders("the checks see static, dynamic, type and re-exporting imports", () => {
   const text = `
     import { a } from "one";

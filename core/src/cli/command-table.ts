@@ -25,6 +25,7 @@ export const COMMANDS: Readonly<Record<string, Load>> = {
   workers: () => import("./commands/workers.ts"),
   sources: () => import("./commands/sources.ts"),
   sendchange: () => import("./commands/sendchange.ts"),
+  simulate: () => import("./commands/simulate.ts"),
   plugins: () => import("./commands/plugins.ts"),
   api: () => import("./commands/api.ts"),
   token: () => import("./commands/token.ts"),

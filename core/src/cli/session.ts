@@ -55,8 +55,13 @@ export class Session {
 
   /** The master's own folder. */
   get stateFolder(): string {
+    return this.stateFolderOf(this.folder);
+  }
+
+  /** The master's own folder, of a master whose configuration is in this folder. */
+  stateFolderOf(folder: string): string {
     const { state } = this.#options;
-    return state === undefined ? join(this.folder, ".belfry") : resolve(this.cwd, state);
+    return state === undefined ? join(folder, ".belfry") : resolve(this.cwd, state);
   }
 
   /** Calls the running master through its socket. */

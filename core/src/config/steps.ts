@@ -32,6 +32,11 @@ export function isGroup(node: ConfiguredNode): node is ConfiguredGroup {
   return "steps" in node;
 }
 
+/** The steps among steps and groups, in their order. */
+export function leafSteps(nodes: readonly ConfiguredNode[]): ConfiguredStep[] {
+  return nodes.flatMap((node) => (isGroup(node) ? leafSteps(node.steps) : [node]));
+}
+
 /** How many rows a step or group has: its own and those of everything in it. */
 export function countSteps(nodes: readonly ConfiguredNode[]): number {
   return nodes.reduce((sum, node) => sum + 1 + (isGroup(node) ? countSteps(node.steps) : 0), 0);

@@ -407,4 +407,36 @@ export const faults = {
       why: "Names of tokens are unique, also of revoked ones, so that the record of who did what stays clear.",
       fix: "Choose another name.",
     }),
+  simulationInput: (file: string, details: Details, cause?: unknown) =>
+    new BelfryError(
+      "BELFRY_SIMULATION_INPUT",
+      {
+        what: `The file ${cut(file)} cannot be used for a simulation.`,
+        why: details.map((fault) => (fault.path === "" ? fault.message : `${fault.path}: ${fault.message}`)).join("\n"),
+        fix: "Correct what is named; nothing was simulated.",
+      },
+      { details, cause },
+    ),
+  simulationHistory: (reason: string, cause?: unknown) =>
+    new BelfryError(
+      "BELFRY_SIMULATION_HISTORY",
+      {
+        what: "What the master has recorded cannot be read.",
+        why: /[.!?]$/.test(reason) ? reason : `${reason}.`,
+        fix: "Name the master's folder with --state, or simulate written changes with --changes.",
+      },
+      { cause },
+    ),
+  simulationDatabase: (name: string) =>
+    new BelfryError("BELFRY_SIMULATION_DATABASE", {
+      what: "There is no database to simulate in.",
+      why: `A simulation needs an empty one for a while, which "${name}" does not make, nor does any other plugin of the configuration.`,
+      fix: "Install @belfry/sqlite and list it in the `plugins` of the configuration; `database` may stay as it is.",
+    }),
+  simulationStuck: (name: string, time: string) =>
+    new BelfryError("BELFRY_SIMULATION_STUCK", {
+      what: "The simulation does not get on.",
+      why: `At ${time} "${name}" wanted to look again and again without time going by.`,
+      fix: "Look at that part of the configuration: in a real master it would never rest either.",
+    }),
 };

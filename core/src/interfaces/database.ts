@@ -74,4 +74,11 @@ export interface Dialect {
 export interface Database {
   /** Rejects with a BelfryError that says what is wrong (file locked, server not reachable, password). */
   open(ctx: DatabaseContext): Promise<DatabaseConnection>;
+  /**
+   * Makes an empty database that has nothing to do with the configured one, is seen by nobody else
+   * and is gone once its connection is closed; for a simulation. What is written to it need not
+   * outlive the process, and a read may have to wait for a transaction that runs. Left out where
+   * that is not to be had.
+   */
+  scratch?(ctx: Pick<DatabaseContext, "signal" | "note">): Promise<DatabaseConnection>;
 }

@@ -20,6 +20,8 @@ export class EventFeed {
   #heard = 0;
   readonly #waiting = new Set<() => void>();
   readonly #unlisten: () => void;
+  /** What the store's version was when everything before had been read. */
+  #version: number | undefined;
   #closed = false;
 
   constructor(store: Store) {
@@ -96,6 +98,11 @@ export class EventFeed {
 
   async #read(): Promise<void> {
     const rung = this.#rung;
+    const version = this.#store.version();
+    if (version !== undefined && version === this.#version) {
+      this.#heard = rung;
+      return;
+    }
     if (this.#floor < 0) this.#floor = Math.max(0, (await newestPosition(this.#store)) - CHUNK);
     for (;;) {
       const events = await eventsAfter(this.#store, this.#tail.at(-1)?.seq ?? this.#floor, CHUNK);
@@ -110,6 +117,7 @@ export class EventFeed {
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.#heard = rung;
+    this.#version = version;
   }
 
   /** Leaves out what nobody here asked for while it was appended, if that is much. */

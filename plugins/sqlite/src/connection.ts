@@ -1,24 +1,14 @@
-import { type DatabaseConnection, type Dialect, type Doorbell, LocalDoorbell, type OrmOptions } from "belfry";
+import { type DatabaseConnection, type Doorbell, LocalDoorbell, type OrmOptions } from "belfry";
 import { Checkpointer } from "./checkpointer.ts";
+import { dialect } from "./dialect.ts";
 import { type AnyKysely, kyselyOver } from "./direct-kysely.ts";
 import { faults } from "./errors.ts";
-import { isConnectionLost, isUniqueViolation } from "./failures.ts";
 import { ormDialect } from "./orm-dialect.ts";
 import { Reader } from "./reader.ts";
 import type { Session } from "./session.ts";
 import type { ThreadData } from "./statement-worker.ts";
 import { WalSync } from "./wal-sync.ts";
 import { WriteQueue } from "./write-queue.ts";
-
-const dialect: Dialect = {
-  name: "sqlite",
-  // SQLite's clock counts milliseconds; rounding undoes what the division by 1000 lost.
-  nowMillis: "cast(round(unixepoch('subsec') * 1000) as integer)",
-  lockForShare: "",
-  lockForUpdate: "",
-  isUniqueViolation,
-  isConnectionLost,
-};
 
 export interface ConnectionParts {
   file: string;

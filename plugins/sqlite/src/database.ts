@@ -6,6 +6,7 @@ import { SqliteConnection } from "./connection.ts";
 import { faults } from "./errors.ts";
 import { codeOf, explained, isBusy } from "./failures.ts";
 import { type NativeOptions, openNative } from "./native.ts";
+import { ScratchConnection } from "./scratch.ts";
 import { Session } from "./session.ts";
 
 export interface SqliteOptions {
@@ -39,6 +40,10 @@ export class SqliteDatabase implements Database {
       writer?.close();
       throw error;
     }
+  }
+
+  async scratch({ note }: Pick<DatabaseContext, "note">): Promise<DatabaseConnection> {
+    return new ScratchConnection(note);
   }
 
   async #connect(file: string, ctx: DatabaseContext, readonly: boolean): Promise<Session> {

@@ -19,7 +19,11 @@ test("PostgreSQL: a builder that is paused at the same moment gets no build afte
   await using here = await openStore(database);
   await using there = await openStore(database);
   const { store } = here;
-  await recordGeneration(store, 1, "{}", [{ name: "b", project: "", tags: [], description: "", maxWait: undefined }]);
+  await recordGeneration(store, 1, {
+    shown: "{}",
+    code: undefined,
+    builders: [{ name: "b", project: "", tags: [], description: "", maxWait: undefined }],
+  });
   const lease = await takeLease(store, "distributor", "me", 60_000);
   assert.ok(lease);
   await store.write(async (tx) => {

@@ -1,4 +1,5 @@
 import type { WaitReason } from "../../engine/waiting.ts";
+import type { Millis } from "../../interfaces/values.ts";
 import type { ListAnswer, RequestAnswer } from "../answers.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { EXIT } from "../exit-code.ts";
@@ -52,7 +53,8 @@ function sentences({ request, builder, state, reasons }: WhyAnswer & { builder: 
   return [`${head} waits:`, ...list];
 }
 
-function sentence(reason: WaitReason): string {
+/** What a reason says; lengths of time are those up to `now`. */
+export function sentence(reason: WaitReason, now: Millis = Date.now()): string {
   const names = (list: readonly string[]) => list.map((name) => oneLine(name, 60)).join(", ");
   switch (reason.reason) {
     case "no-distributor":
@@ -77,7 +79,7 @@ function sentence(reason: WaitReason): string {
     case "behind-others":
       return `${reason.ahead} other request${reason.ahead === 1 ? "" : "s"} for this builder come${reason.ahead === 1 ? "s" : ""} first.`;
     case "lock":
-      return lockSentence(reason);
+      return lockSentence(reason, now);
     case "hook-failed":
       return `The builder's ${oneLine(reason.hook, 40)} fails: ${oneLine(reason.error)}.`;
     case "can-start":
@@ -95,8 +97,7 @@ function sentence(reason: WaitReason): string {
   }
 }
 
-function lockSentence(reason: Extract<WaitReason, { reason: "lock" }>): string {
-  const now = Date.now();
+function lockSentence(reason: Extract<WaitReason, { reason: "lock" }>, now: Millis): string {
   const what = `${reason.step === null ? "" : `Step ${reason.step}: `}the lock ${oneLine(reason.lock, 60)}`;
   const where = reason.worker === null ? "" : ` of ${oneLine(reason.worker, 60)}`;
   const holders = reason.holders.map(
