@@ -189,7 +189,7 @@ test(`one suspended past its lease ${SUSPENSIONS} times, ${KILLS} killed: nothin
         const key = `sent${i}`;
         const answer = await callers[0]?.surely("changes.add", { key, revision: key, branch: "main", repository: "r" });
         if (answer) acknowledged.set(key, answer.change);
-        await pause(150);
+        await pause(220);
       }
     })();
     const meddling = (async () => {
