@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile, rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "belfry";
@@ -55,12 +56,17 @@ async function readWaiting(file: string): Promise<Waiting | undefined> {
   }
 }
 
-/** True if there is a process of this number. */
+/** True if there is a process of this number that runs: one that nobody collects after its end does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  try {
+    return !/\) Z [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    // Not on this system.
+    return true;
   }
 }
