@@ -1,21 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
-import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Clock, CommandResult, CommandSpec, OutputSink } from "belfry";
-import { commandLine } from "./command-line.ts";
+import type { Clock, CommandResult, CommandSpec, OutputSink, Timer } from "belfry";
+import { type CommandLine, commandLine } from "./command-line.ts";
 import { faults } from "./errors.ts";
+import { KeptCommands } from "./kept-commands.ts";
 import { PipePool } from "./pipe-pool.ts";
-import type { FromSpawner, SweepScope, ToSpawner } from "./protocol.ts";
+import type { FromSpawner, SweepScope, ToSpawner, Waiting } from "./protocol.ts";
 import { RunningCommand } from "./running-command.ts";
+import { joinSpawner, type SpawnerLink, startSpawner } from "./spawner-link.ts";
+import { versions } from "./versions.ts";
 
-const SPAWNER = fileURLToPath(new URL("./spawner/main.js", import.meta.url));
 const FIRST_PIPES = 16;
 /** Milliseconds that the spawner has to end everything when it is told to leave. */
 const LEAVING = 15_000;
+/** Milliseconds that a waiting spawner has to answer the next master. */
+const ANSWERING = 10_000;
 
 export interface ExecutorOptions {
   /** Who it belongs to, for messages. */
@@ -42,33 +43,46 @@ export interface ExecutorCall {
 
 const CANCELLED: CommandResult = { code: null, signal: null, killed: "cancelled", elapsed: 0 };
 
+/** A call whose command may be kept for a next process. */
+export interface OwnedCall extends ExecutorCall {
+  /** Whose it is: only the same owner gets it back. */
+  owner: string;
+}
+
 /**
- * Runs commands through a small process of its own, the spawner. Made by {@link Executor.start};
- * of no use any more once it was closed or lost.
+ * Runs commands through a small process of its own, the spawner. Made by {@link Executor.start}, or by
+ * {@link Executor.adopt} if an earlier process has left a spawner waiting; of no use any more once it was closed,
+ * released or lost.
  */
 export class Executor {
   readonly #options: ExecutorOptions;
-  readonly #child: ChildProcess;
-  readonly #channel: Socket;
+  readonly #link: SpawnerLink;
   readonly #pipes: PipePool;
-  readonly #commands = new Map<number, { command: RunningCommand; mark: string }>();
+  readonly #commands = new Map<number, { command: RunningCommand; mark: string; call: string }>();
+  readonly #kept: KeptCommands;
   readonly #sweeps = new Map<
     number,
     { resolve(result: { ended: number; left: number }): void; reject(error: unknown): void }
   >();
   readonly #gone: Promise<void>;
   #ready: { resolve(): void; reject(error: unknown): void } | undefined;
+  #released: ((error: string | null) => void) | undefined;
   #nextId = 1;
   #state: "starting" | "running" | "closing" | "gone" = "starting";
   /** For file systems that have no pipes. */
   readonly #spare = join(tmpdir(), `belfry-pipes-${randomUUID()}`);
+  #folders: string[];
+  /** When what is kept and was not asked for is ended. */
+  #deadline: Timer | undefined;
 
   /** Resolves when it can run commands. Throws `BELFRY_WORKER_START_FAILED`, and leaves nothing open then. */
   static async start(options: ExecutorOptions): Promise<Executor> {
-    const executor = new Executor(options);
+    const executor = new Executor(options, startSpawner);
     try {
       await new Promise<void>((resolve, reject) => {
         executor.#ready = { resolve, reject };
+        const { env, pipes } = options;
+        executor.#say({ do: "hello", env, folder: pipes, spare: executor.#spare, pipes: FIRST_PIPES });
       });
       return executor;
     } catch (error) {
@@ -77,37 +91,45 @@ export class Executor {
     }
   }
 
-  private constructor(options: ExecutorOptions) {
+  /**
+   * Takes over the spawner that an earlier process has released, with the commands that it keeps. They have to be
+   * taken up by `resume` within the time that they were kept for; the rest is ended then. `undefined` if it does not
+   * answer: it ends everything by itself then. New commands get the environment of these options.
+   */
+  static async adopt(options: ExecutorOptions, waiting: Waiting): Promise<Executor | undefined> {
+    const executor = new Executor(options, (hear) => joinSpawner(waiting, hear));
+    const late = setTimeout(() => executor.#link.letGo(), ANSWERING);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        executor.#ready = { resolve, reject };
+        executor.#say({ do: "adopt", token: waiting.token, env: options.env, pipes: FIRST_PIPES });
+      });
+      return executor;
+    } catch {
+      await executor.close();
+      return undefined;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  private constructor(options: ExecutorOptions, open: (hear: (message: FromSpawner) => void) => SpawnerLink) {
     this.#options = options;
+    this.#folders = [options.pipes, this.#spare];
     this.#pipes = new PipePool((count) => this.#say({ do: "pipes", count }));
-    // Neither NODE_OPTIONS nor anything else of the master's environment may slow it down.
-    const flags = ["--single-threaded", "--max-old-space-size=128", SPAWNER];
-    this.#child = spawn(process.execPath, flags, {
-      cwd: "/",
-      env: { PATH: process.env.PATH },
-      detached: true,
-      stdio: ["ignore", "inherit", "inherit", "pipe"],
-    });
-    this.#channel = this.#child.stdio[3] as Socket;
-    this.#channel.setEncoding("utf8");
-    this.#channel.on("error", () => {});
-    let rest = "";
-    this.#channel.on("data", (text: string) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#hear(JSON.parse(line) as FromSpawner);
-    });
-    this.#gone = new Promise((resolve) => {
-      this.#child.once("error", (error) => this.#left(error, resolve));
-      this.#child.once("exit", () => this.#left(undefined, resolve));
-    });
-    const { env, pipes } = options;
-    this.#say({ do: "hello", env, folder: pipes, spare: this.#spare, pipes: FIRST_PIPES });
+    this.#kept = new KeptCommands((message) => this.#say(message));
+    this.#link = open((message) => this.#hear(message));
+    this.#gone = this.#link.gone.then((error) => this.#left(error));
   }
 
   /** The spawner's process number. */
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#link.pid;
+  }
+
+  /** How many commands are kept and were not taken up. */
+  get kept(): number {
+    return this.#kept.size;
   }
 
   /** As `WorkerSession.run`. */
@@ -117,16 +139,11 @@ export class Executor {
     if (signal.aborted) return CANCELLED;
     if (this.#state !== "running") throw faults.workerLost(this.#options.name);
     const id = this.#nextId++;
-    const host = {
-      clock: this.#options.clock,
-      pipes: this.#pipes,
-      end: (grace: number) => this.#say({ do: "end", id, grace }),
-    };
-    const command = new RunningCommand(host, spec, line, call.sink);
-    this.#commands.set(id, { command, mark: call.mark });
+    const command = this.#track(id, line, call);
     const cancel = () => command.end("cancelled");
     try {
       const { out, err, in: input } = await command.open();
+      if (command.detached) return await never();
       if (signal.aborted || command.ending || this.#state !== "running") {
         command.abort(faults.sessionClosed());
         return CANCELLED;
@@ -138,12 +155,89 @@ export class Executor {
       command.begin();
       return await command.result;
     } catch (error) {
+      if (command.detached) return never();
       command.abort(faults.workerLost(this.#options.name));
       throw error;
     } finally {
       signal.removeEventListener("abort", cancel);
       this.#commands.delete(id);
     }
+  }
+
+  /** As `WorkerSession.resume`. */
+  async resume(call: OwnedCall): Promise<CommandResult | undefined> {
+    const { mark, owner, callId, signal } = call;
+    const line = commandLine(call.spec, call.folder);
+    const kept = this.#state === "running" ? this.#kept.take({ mark, owner, call: callId }) : undefined;
+    if (!kept) return undefined;
+    const { id } = kept;
+    const command = this.#track(id, line, call);
+    const cancel = () => command.end("cancelled");
+    try {
+      try {
+        command.reopen(kept.command);
+      } catch {
+        command.abort(faults.workerLost(this.#options.name));
+        await this.#kept.dropOne(id, command.grace);
+        return undefined;
+      }
+      this.#say({ do: "resume", id });
+      if (signal.aborted) cancel();
+      else signal.addEventListener("abort", cancel, { once: true });
+      return await command.result;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      this.#commands.delete(id);
+    }
+  }
+
+  /**
+   * Lets go of the running commands that were given this marker: their calls do not settle any more, and the spawner
+   * keeps them for `resume`, here or, after `release`, in the next process. Those that cannot be kept are ended.
+   */
+  async detach(mark: string, owner: string): Promise<void> {
+    const detaching: Promise<void>[] = [];
+    for (const [id, { command, mark: its, call }] of this.#commands) {
+      if (its !== mark) continue;
+      detaching.push(this.#detach(id, command, { mark, owner, call }));
+    }
+    await Promise.all(detaching);
+  }
+
+  /** True if commands with this marker are kept for this owner. */
+  keeps(mark: string, owner: string): boolean {
+    return this.#kept.has(mark, owner);
+  }
+
+  /** Ends the kept commands that were given this marker. Resolves with the number of processes that could not be ended. */
+  drop(mark: string): Promise<number> {
+    return this.#kept.drop(mark);
+  }
+
+  /**
+   * Ends what is not kept, and leaves the spawner waiting for the next process, for `keepFor` milliseconds. `file` is
+   * where it is found by it. Closes instead, and resolves with false, if nothing is kept; rejects if it cannot wait.
+   */
+  async release({ keepFor, file }: { keepFor: number; file: string }): Promise<boolean> {
+    await this.#endRunning();
+    if (this.#state !== "running" || this.#kept.size === 0) {
+      await this.close();
+      return false;
+    }
+    const error = await new Promise<string | null>((resolve) => {
+      this.#released = resolve;
+      this.#say({ do: "release", keepFor, file, versions });
+    });
+    if (error !== null) {
+      await this.close();
+      throw new Error(error);
+    }
+    this.#state = "gone";
+    this.#folders = [];
+    this.#deadline?.cancel();
+    this.#pipes.close(faults.workerLost(this.#options.name));
+    this.#link.letGo();
+    return true;
   }
 
   /** Ends the running commands that were given this marker; their calls resolve as cancelled. */
@@ -165,24 +259,62 @@ export class Executor {
   async close(): Promise<void> {
     if (this.#state !== "gone") {
       this.#state = "closing";
-      for (const { command } of this.#commands.values()) command.end("cancelled");
-      await Promise.allSettled([...this.#commands.values()].map(({ command }) => command.result));
-      this.#channel.end();
-      const timer = setTimeout(() => this.#child.kill("SIGKILL"), LEAVING);
+      await this.#endRunning();
+      this.#link.end();
+      const timer = setTimeout(() => this.#link.kill(), LEAVING);
       await this.#gone;
       clearTimeout(timer);
     }
     await this.#clean();
   }
 
+  #track(id: number, line: CommandLine, { spec, mark, callId, sink }: ExecutorCall): RunningCommand {
+    const host = {
+      clock: this.#options.clock,
+      pipes: this.#pipes,
+      end: (grace: number) => this.#say({ do: "end", id, grace }),
+    };
+    const command = new RunningCommand(host, spec, line, sink);
+    this.#commands.set(id, { command, mark, call: callId });
+    return command;
+  }
+
+  async #endRunning(): Promise<void> {
+    const running = [...this.#commands.values()].map(({ command }) => command).filter(({ detached }) => !detached);
+    for (const command of running) command.end("cancelled");
+    await Promise.allSettled(running.map(({ result }) => result));
+  }
+
+  async #detach(id: number, command: RunningCommand, call: { mark: string; owner: string; call: string }) {
+    let kept = await command.detach();
+    while (kept && !command.over) {
+      const known = command.exit;
+      kept = await this.#kept.keep(id, command.kept(call));
+      // An exit that came before the answer is not known to the spawner any more.
+      if (command.exit === known) break;
+    }
+    if (!kept) this.#say({ do: "end", id, grace: command.grace });
+    // It has turned out that it never started.
+    if (kept && command.over) await this.#kept.dropOne(id, 0);
+    command.letGo();
+    this.#commands.delete(id);
+  }
+
   #say(message: ToSpawner): void {
-    if (this.#channel.writable) this.#channel.write(`${JSON.stringify(message)}\n`);
+    this.#link.say(message);
   }
 
   #hear(message: FromSpawner): void {
     switch (message.say) {
       case "exit":
-        return this.#commands.get(message.id)?.command.exited(message);
+        this.#commands.get(message.id)?.command.exited(message);
+        return this.#kept.hear(message);
+      case "kept":
+        return this.#kept.hear(message);
+      case "resumed":
+        return this.#commands.get(message.id)?.command.resumed(message);
+      case "released":
+        return this.#released?.(message.error);
       case "failed":
         return this.#commands.get(message.id)?.command.failed(message);
       case "started":
@@ -195,15 +327,22 @@ export class Executor {
         this.#sweeps.delete(message.id);
         return;
       case "ready":
+        this.#folders.push(message.folder);
+        this.#pipes.add(message.paths);
         this.#state = "running";
-        for (let i = 0; i < FIRST_PIPES; i++) this.#pipes.add([join(message.folder, String(i))]);
         return this.#ready?.resolve();
+      case "adopted":
+        this.#nextId = message.nextId;
+        this.#kept.add(message.kept);
+        this.#deadline = this.#options.clock.setTimer(message.keepFor, () => void this.#kept.drop());
+        return;
       case "unable":
         return this.#ready?.reject(faults.workerStart(this.#options.name, `Pipes cannot be made: ${message.code}.`));
     }
   }
 
-  #left(error: Error | undefined, resolve: () => void): void {
+  #left(error: Error | undefined): void {
+    if (this.#state === "gone") return;
     const unexpected = this.#state === "running";
     this.#state = "gone";
     const lost = faults.workerLost(this.#options.name);
@@ -211,18 +350,24 @@ export class Executor {
     for (const { command } of this.#commands.values()) command.abort(lost);
     for (const { reject } of this.#sweeps.values()) reject(lost);
     this.#sweeps.clear();
-    this.#channel.destroy();
+    this.#kept.lost();
+    this.#released?.("The process that keeps them has ended.");
+    this.#deadline?.cancel();
+    this.#link.letGo();
     this.#ready?.reject(
       faults.workerStart(this.#options.name, "The process that spawns commands ended at once.", error),
     );
-    resolve();
     if (!unexpected) return;
     void this.#clean();
     this.#options.lost();
   }
 
   async #clean(): Promise<void> {
-    for (const folder of [this.#options.pipes, this.#spare])
-      await rm(folder, { recursive: true, force: true }).catch(() => {});
+    for (const folder of this.#folders) await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
+}
+
+/** What a call becomes that nobody waits for. */
+function never(): Promise<never> {
+  return new Promise(() => {});
 }

@@ -8,16 +8,23 @@ export class LocalSession implements WorkerSession {
   readonly folder: string;
   readonly #executor: Executor;
   readonly #mark: string;
+  readonly #owner: string;
   readonly #files: Files;
   readonly #closed: (clean: boolean) => void;
-  readonly #running = new Set<Promise<CommandResult>>();
+  readonly #running = new Set<Promise<unknown>>();
   #clean = true;
   #open = true;
 
-  /** `closed` hears whether every command ended with nothing left behind. */
-  constructor(folder: string, mark: string, executor: Executor, closed: (clean: boolean) => void) {
+  /** `owner` is the build; `closed` hears whether every command ended with nothing left behind. */
+  constructor(
+    folder: string,
+    { mark, owner }: { mark: string; owner: string },
+    executor: Executor,
+    closed: (clean: boolean) => void,
+  ) {
     this.folder = folder;
     this.#mark = mark;
+    this.#owner = owner;
     this.#executor = executor;
     this.#files = new Files(folder);
     this.#closed = closed;
@@ -28,18 +35,19 @@ export class LocalSession implements WorkerSession {
     sink: OutputSink,
     { signal, callId }: { signal: AbortSignal; callId: string },
   ): Promise<CommandResult> {
-    if (!this.#open) throw faults.sessionClosed();
     const { folder } = this;
-    const running = this.#executor.run({ spec, folder, mark: this.#mark, callId, sink, signal });
-    this.#running.add(running);
-    try {
-      return await running;
-    } catch (error) {
-      if (!isHarmless(error)) this.#clean = false;
-      throw error;
-    } finally {
-      this.#running.delete(running);
-    }
+    const mark = this.#mark;
+    return this.#track(() => this.#executor.run({ spec, folder, mark, callId, sink, signal }));
+  }
+
+  async resume(
+    spec: CommandSpec,
+    sink: OutputSink,
+    { signal, callId }: { signal: AbortSignal; callId: string },
+  ): Promise<CommandResult | undefined> {
+    const { folder } = this;
+    const [mark, owner] = [this.#mark, this.#owner];
+    return this.#track(() => this.#executor.resume({ spec, folder, mark, owner, callId, sink, signal }));
   }
 
   stat(path: string): Promise<FileStat> {
@@ -74,8 +82,29 @@ export class LocalSession implements WorkerSession {
     if (!this.#open) return;
     this.#open = false;
     this.#executor.cancel(this.#mark);
-    await Promise.allSettled(this.#running);
-    this.#closed(this.#clean);
+    const [left] = await Promise.all([this.#executor.drop(this.#mark), Promise.allSettled(this.#running)]);
+    this.#closed(this.#clean && left === 0);
+  }
+
+  async detach(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#executor.detach(this.#mark, this.#owner);
+    this.#closed(false);
+  }
+
+  async #track<T>(start: () => Promise<T>): Promise<T> {
+    if (!this.#open) throw faults.sessionClosed();
+    const running = start();
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      if (!isHarmless(error)) this.#clean = false;
+      throw error;
+    } finally {
+      this.#running.delete(running);
+    }
   }
 }
 

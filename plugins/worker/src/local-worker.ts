@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { type Clock, messageOf, type Timer, type Worker, type WorkerSession, type WorkerStartContext } from "belfry";
 import { buildFolderName } from "./build-folder.ts";
 import { faults } from "./errors.ts";
-import { Executor } from "./executor.ts";
+import { Executor, type ExecutorOptions } from "./executor.ts";
 import { LocalSession } from "./local-session.ts";
 import { folderPrefix, workerPrefix } from "./marker.ts";
+import { clearWaiting, findWaiting, isAlive } from "./waiting-spawner.ts";
 
 const PIPES = ".pipes";
+/** Where a spawner that keeps commands for the next process says how to find it. */
+const WAITING = ".waiting.json";
 /** Milliseconds before the first and the last kind of try to start a lost spawner again. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 30_000;
@@ -73,14 +76,29 @@ export class LocalWorker implements Worker {
     await this.#starting;
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#end((executor) => executor.close());
+  }
+
+  async detach({ keepFor }: { keepFor: number }): Promise<void> {
+    await this.#end(async (executor) => {
+      try {
+        await executor.release({ keepFor, file: join(this.#options.folder, WAITING) });
+      } catch (error) {
+        this.#ctx?.note(`its commands could not be kept, and were ended: ${messageOf(error)}`);
+      }
+    });
+  }
+
+  /** What is not detached ends. */
+  async #end(finish: (executor: Executor) => Promise<unknown>): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
     await this.#starting?.catch(() => {});
     await Promise.all([...this.#sessions].map((session) => session.close()));
     const executor = this.#executor;
     this.#executor = undefined;
-    await executor?.close();
+    if (executor) await finish(executor);
     // Nobody but another spawner can end what a lost one has left.
     if (this.#orphans) await this.#connect().catch((error: unknown) => this.#ctx?.note(messageOf(error)));
   }
@@ -90,13 +108,16 @@ export class LocalWorker implements Worker {
     if (!executor || this.#stopped) throw faults.workerLost(this.#options.name);
     const folder = join(this.#options.folder, buildFolderName(build.builder, build.slot));
     const mark = folderPrefix(this.#options.folder, folder);
-    if (!this.#clean.delete(folder)) {
+    const owner = String(build.id);
+    const kept = executor.keeps(mark, owner);
+    if (!kept) await executor.drop(mark);
+    if (!this.#clean.delete(folder) && !kept) {
       const { ended, left } = await executor.sweep({ prefix: mark, orphans: false });
       if (ended > 0) this.#ctx?.note(`ended ${ended} processes that an earlier build left in ${folder}`);
       if (left > 0) throw faults.workerSurvivors(folder, left);
     }
     await mkdir(folder, { recursive: true });
-    const session: WorkerSession = new LocalSession(folder, mark, executor, (clean) => {
+    const session: WorkerSession = new LocalSession(folder, { mark, owner }, executor, (clean) => {
       this.#sessions.delete(session);
       if (clean) this.#clean.add(folder);
     });
@@ -106,13 +127,14 @@ export class LocalWorker implements Worker {
 
   async #connect(): Promise<void> {
     const { name, folder, clock } = this.#options;
-    const executor = await Executor.start({
+    const options = {
       name,
       pipes: join(folder, PIPES, `${process.pid}-${randomUUID().slice(0, 8)}`),
       env: this.#environment(),
       clock,
       lost: () => this.#lost(executor),
-    });
+    };
+    const executor: Executor = (await this.#adopt(options)) ?? (await Executor.start(options));
     try {
       // Commands of a master that was killed together with its spawner.
       const { ended } = await executor.sweep({ prefix: workerPrefix(folder), orphans: true });
@@ -157,20 +179,27 @@ export class LocalWorker implements Worker {
     return env;
   }
 
+  /** Takes over the spawner that the process before this one has left waiting, if there is one. */
+  async #adopt(options: ExecutorOptions): Promise<Executor | undefined> {
+    const file = join(this.#options.folder, WAITING);
+    const note = (message: string) => this.#ctx?.note(message);
+    const waiting = await findWaiting(file, note);
+    if (!waiting) return undefined;
+    const executor = await Executor.adopt(options, waiting);
+    if (!executor) await clearWaiting(file, waiting);
+    note(
+      executor
+        ? `took over ${executor.kept} commands that were kept over the restart`
+        : "the process that keeps its commands does not answer; they are ended",
+    );
+    return executor;
+  }
+
   /** Masters that were killed leave the folders of their pipes. */
   async #removeOldPipes(): Promise<void> {
     const folder = join(this.#options.folder, PIPES);
     for (const name of await readdir(folder)) {
       if (!isAlive(Number(name.split("-")[0]))) await rm(join(folder, name), { recursive: true, force: true });
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -31,6 +31,13 @@ export class OutputReader {
   #socket: Socket | undefined;
   #idle: NodeJS.Timeout | undefined;
   #active = false;
+  /** True once whoever writes to the pipe has ended. */
+  #finishing = false;
+  #held = false;
+  /** While a piece is being taken. */
+  #taking: Promise<void> | undefined;
+  /** What came after it was held. */
+  readonly #late: Uint8Array[] = [];
   /** What the socket reads into: large as long as much comes. */
   #memory: Buffer | undefined;
   #small: Buffer | undefined;
@@ -49,7 +56,7 @@ export class OutputReader {
 
   /** Watches the pipe from now on. */
   attach(): void {
-    if (this.#socket || this.busy || this.ended) return;
+    if (this.#socket || this.busy || this.ended || this.#held) return;
     const socket = new Socket({
       fd: this.#file,
       readable: true,
@@ -66,11 +73,36 @@ export class OutputReader {
     socket.resume();
   }
 
-  /** Reads what is left; whoever wrote to the pipe has ended. */
-  finish(): void {
-    if (this.ended) return;
+  /** Reads what is left; whoever wrote to the pipe has ended. `first` as for `resume`. */
+  finish(first?: Uint8Array): void {
+    this.#finishing = true;
+    if (this.ended || this.#held) return;
+    if (first !== undefined) return this.resume(first);
     if (this.#socket) this.#watchIdle();
     else if (!this.busy) this.#readRest();
+  }
+
+  /**
+   * Begins where another reader of the same pipe was held: gives `first`, which that one had read, then what is in
+   * the pipe, and watches it from then on.
+   */
+  resume(first: Uint8Array): void {
+    if (first.length === 0) return this.#look();
+    const taking = this.#take(first);
+    if (taking === undefined) this.#look();
+    else this.#wait(taking, () => this.#look());
+  }
+
+  /** Gives nothing any more. Resolves when no piece is being taken, with what was read and not given. */
+  async hold(): Promise<Uint8Array> {
+    this.#held = true;
+    clearInterval(this.#idle);
+    this.#socket?.pause();
+    await this.#taking;
+    // A socket that was about to begin does so a moment later.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#socket?.pause();
+    return Buffer.concat(this.#late);
   }
 
   /** Lets go of the pipe; what it still holds is lost. */
@@ -91,6 +123,10 @@ export class OutputReader {
   }
 
   #arrived(size: number, memory: Uint8Array): boolean {
+    if (this.#held) {
+      this.#late.push(Buffer.from(memory.subarray(0, size)));
+      return false;
+    }
     this.#active = true;
     const taking = this.#take(memory.subarray(0, size));
     // The next read may be large even if this piece is lent still: that is in the small memory, then.
@@ -99,14 +135,44 @@ export class OutputReader {
       if (size < SMALL_BYTES) this.#giveBack();
       return true;
     }
-    this.busy = true;
-    void taking.then(() => {
-      this.busy = false;
+    this.#wait(taking, () => {
       this.#active = true;
       if (this.#socket?.destroyed) this.#end();
-      else this.#socket?.resume();
+      else if (!this.#held) this.#socket?.resume();
     });
     return false;
+  }
+
+  #wait(taking: Promise<void>, then: () => void): void {
+    this.busy = true;
+    this.#taking = taking.then(() => {
+      this.busy = false;
+      then();
+    });
+  }
+
+  /** Reads once what is there already, so that nobody has to wait to know whether something is. */
+  #look(): void {
+    if (this.ended || this.#held) return;
+    if (this.#finishing) return this.#readRest();
+    const memory = takeLarge();
+    let size = -1;
+    try {
+      size = readSync(this.#file, memory);
+    } catch {
+      // Empty. Other errors come again when it is watched.
+    }
+    const taking = size > 0 ? this.#take(memory.subarray(0, size)) : undefined;
+    const next = () => {
+      giveLarge(memory);
+      if (this.#finishing) this.finish();
+      else this.attach();
+    };
+    if (taking !== undefined) return this.#wait(taking, next);
+    if (size !== 0) return next();
+    giveLarge(memory);
+    this.clean = true;
+    this.#end();
   }
 
   #closed(): void {
@@ -135,14 +201,11 @@ export class OutputReader {
       }
       const taking = this.#take(memory.subarray(0, size));
       if (taking !== undefined) {
-        this.busy = true;
-        void taking.then(() => {
-          this.busy = false;
+        return this.#wait(taking, () => {
           giveLarge(memory);
           // Abandoned meanwhile: the file's number may be another file's by now.
-          if (!this.ended) this.#readRest();
+          if (!this.ended && !this.#held) this.#readRest();
         });
-        return;
       }
       if (this.ended) return giveLarge(memory);
     }

@@ -1,13 +1,16 @@
 // Starts commands for a master and ends them. It is JavaScript and small on purpose: a process
 // starts others the more slowly the more memory it has, and stripping types would add a third.
 import { execFile } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Command } from "./command.js";
 import { Ending } from "./ending.js";
+import { Keeping } from "./keeping.js";
 import { ProcessTable } from "./process-table.js";
 import { PsTable } from "./ps-table.js";
+import { Successor } from "./successor.js";
 
 /**
  * @typedef {import("../protocol.ts").ToSpawner} ToSpawner
@@ -28,7 +31,12 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) pro
 
 const table = ProcessTable.usable() ? new ProcessTable() : new PsTable();
 const self = `${process.pid}-${table.startOf(process.pid)}`;
-const channel = new Socket({ fd: 3 });
+const keeping = new Keeping();
+let channel = new Socket({ fd: 3 });
+/** @type {Successor | undefined} */
+let successor;
+/** True while the master may go, since another one is to come. */
+let released = false;
 /** @type {Map<number, Command>} */
 const commands = new Map();
 /** @type {Set<number>} */
@@ -37,7 +45,9 @@ const mains = new Set();
 let environment = {};
 let outerMark = "";
 let folder = "";
+let spare = "";
 let pipesMade = 0;
+let highest = 0;
 let leaving = false;
 /** @type {number[]} */
 let young = [];
@@ -59,17 +69,23 @@ function flush() {
 
 /** @param {Extract<ToSpawner, { do: "hello" }>} message */
 async function hello(message) {
-  environment = message.env;
-  const outer = environment[MARKER_VARIABLE];
-  outerMark = outer ? `${outer} ` : "";
+  takeEnvironment(message.env);
   folder = message.folder;
-  let { error } = await makePipes(message.pipes);
+  spare = message.spare;
+  let { paths, error } = await makePipes(message.pipes);
   if (error !== null) {
-    folder = message.spare;
-    ({ error } = await makePipes(message.pipes));
+    folder = spare;
+    ({ paths, error } = await makePipes(message.pipes));
   }
   if (error !== null) say({ say: "unable", code: error.code, message: error.message });
-  else say({ say: "ready", pid: process.pid, folder });
+  else say({ say: "ready", folder, paths });
+}
+
+/** @param {Record<string, string>} env */
+function takeEnvironment(env) {
+  environment = env;
+  const outer = environment[MARKER_VARIABLE];
+  outerMark = outer ? `${outer} ` : "";
 }
 
 /**
@@ -96,6 +112,7 @@ function makePipes(count) {
 /** @param {Extract<ToSpawner, { do: "run" }>} message */
 function run(message) {
   const { id } = message;
+  highest = Math.max(highest, id);
   const mark = `${message.mark}${self}.${id};`;
   const env = { ...environment };
   for (const [name, value] of Object.entries(message.env)) {
@@ -106,12 +123,13 @@ function run(message) {
   env[CALL_VARIABLE] = message.call;
   const command = new Command(message, env, mark, table, mains, {
     exit: (exit) => {
+      if (!keeping.ended(id, exit)) say({ say: "exit", id, ...exit });
       forget(id, command.pid);
-      say({ say: "exit", id, ...exit });
     },
     failed: (code, fault) => {
+      // Nobody resumes what never began.
+      if (!keeping.drop(id)) say({ say: "failed", id, code, fault });
       forget(id, command.pid);
-      say({ say: "failed", id, code, fault });
     },
   });
   commands.set(id, command);
@@ -168,6 +186,67 @@ function markedBy({ prefix, orphans }) {
   };
 }
 
+/** @param {Extract<ToSpawner, { do: "resume" }>} message */
+function resume({ id }) {
+  const command = keeping.take(id);
+  if (!command) return say({ say: "failed", id, code: "ENOENT", fault: "pipes" });
+  const { exit, elapsed, silent } = command;
+  say({ say: "resumed", id, exit, elapsed, silent });
+}
+
+/** @param {Extract<ToSpawner, { do: "drop" }>} message */
+function drop({ id, grace }) {
+  const exit = keeping.drop(id)?.exit;
+  const command = commands.get(id);
+  if (command) command.end(grace);
+  else say({ say: "exit", id, ...(exit ?? { code: null, signal: null, ended: true, left: 0 }) });
+}
+
+/** @param {Extract<ToSpawner, { do: "release" }>} message */
+async function release(message) {
+  for (const [id, command] of commands) if (!keeping.has(id)) command.end(ORPHAN_GRACE);
+  try {
+    const kept = new Set(keeping.list().flatMap(({ command }) => [basename(command.out), basename(command.err)]));
+    for (const name of readdirSync(folder)) if (!kept.has(name)) rmSync(join(folder, name), { force: true });
+    if (folder !== spare) {
+      // Named by a process that lives, so that nobody takes it for a dead master's.
+      const moved = join(dirname(folder), `${process.pid}-${randomUUID().slice(0, 8)}`);
+      renameSync(folder, moved);
+      folder = moved;
+      keeping.moved(folder);
+    }
+    successor = new Successor(message, { late: masterGone, came: adopt });
+    await successor.wait();
+    released = true;
+    say({ say: "released", error: null });
+  } catch (error) {
+    say({ say: "released", error: /** @type {Error} */ (error).message });
+  }
+}
+
+/**
+ * @param {Socket} socket
+ * @param {Extract<ToSpawner, { do: "adopt" | "leave" }>} first
+ * @param {string} more
+ */
+function adopt(socket, first, more) {
+  if (leaving || !successor) return socket.destroy();
+  const { keepFor } = successor;
+  successor.close();
+  successor = undefined;
+  released = false;
+  channel.destroy();
+  channel = socket;
+  listen(more);
+  if (first.do === "leave") return masterGone();
+  takeEnvironment(first.env);
+  void makePipes(first.pipes).then(({ paths, error }) => {
+    if (error !== null) return say({ say: "unable", code: error.code, message: error.message });
+    say({ say: "adopted", nextId: highest + 1, keepFor, kept: keeping.list() });
+    say({ say: "ready", folder, paths });
+  });
+}
+
 /** @param {ToSpawner} message */
 function handle(message) {
   switch (message.do) {
@@ -183,6 +262,14 @@ function handle(message) {
       return void sweep(message);
     case "hello":
       return void hello(message);
+    case "keep":
+      return say({ say: "kept", id: message.id, kept: keeping.keep(message.id, message.command) });
+    case "resume":
+      return resume(message);
+    case "drop":
+      return drop(message);
+    case "release":
+      return void release(message);
   }
 }
 
@@ -194,17 +281,28 @@ function masterGone() {
 }
 
 function leave() {
+  successor?.close();
   if (folder !== "") rmSync(folder, { recursive: true, force: true });
   process.exit(0);
 }
 
-let rest = "";
+/** Listens to the master on the channel, which has given `rest` already. */
+function listen(rest = "") {
+  const mine = channel;
+  const hear = (/** @type {string} */ text) => {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop() ?? "";
+    for (const part of parts) handle(JSON.parse(part));
+  };
+  const gone = () => {
+    if (mine === channel && !released) masterGone();
+  };
+  mine.on("data", hear);
+  mine.on("error", gone);
+  mine.on("close", gone);
+  mine.on("end", gone);
+  if (rest !== "") hear("");
+}
+
 channel.setEncoding("utf8");
-channel.on("data", (/** @type {string} */ text) => {
-  const parts = (rest + text).split("\n");
-  rest = parts.pop() ?? "";
-  for (const part of parts) handle(JSON.parse(part));
-});
-channel.on("error", masterGone);
-channel.on("close", masterGone);
-channel.on("end", masterGone);
+listen();

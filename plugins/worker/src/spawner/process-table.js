@@ -77,10 +77,11 @@ export class ProcessTable {
     return { pids: family([...seen.values()], root, known), unsure };
   }
 
-  /** When a process was started, in ticks since the machine was; `undefined` if there is none.
+  /** When a process was started, in ticks since the machine was; `undefined` if there is none, or it has ended and nobody has collected it.
    * @param {number} pid */
   startOf(pid) {
-    return this.#stat(pid)?.start;
+    const stat = this.#stat(pid);
+    return stat?.state === "Z" ? undefined : stat?.start;
   }
 
   /** The number given out last, or 0 where the system does not tell. */
