@@ -3,6 +3,18 @@ import type { QueueRow } from "./queue.ts";
 import type { Store } from "./store.ts";
 import type { Db } from "./tables.ts";
 
+/** Serve lists and history only, and cost with every build. */
+const UNUSED_INDEXES = [
+  "builds_builder_id_result_id_index",
+  "builds_revision_id_index",
+  "builds_branch_id_index",
+  "builds_builder_id_branch_id_index",
+  "builds_finished_at_id_index",
+  "builds_worker_id_index",
+  "changes_revision_index",
+  "changes_branch_id_index",
+];
+
 export interface Furniture {
   master: string;
   workers: readonly { name: string; slots: number }[];
@@ -13,6 +25,7 @@ export interface Furniture {
 export async function furnish(store: Store, { master, workers, schedulers }: Furniture): Promise<number> {
   const cursor = await newestPosition(store);
   return store.write(async (tx) => {
+    for (const name of UNUSED_INDEXES) await tx.db.schema.dropIndex(name).ifExists().execute();
     const { id } = await tx.db
       .insertInto("masters")
       .values({ name: master, host: "", pid: 0, started_at: tx.now })
