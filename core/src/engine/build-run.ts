@@ -292,6 +292,8 @@ export class BuildRun {
     const { name, kind } = configured;
     const number = index + 1;
     this.#stepName = name;
+    // A step that always runs is not stopped by what stopped the build before it began; a stop from now on counts.
+    const stop = this.#stop.signal.aborted ? [] : [this.#stop.signal];
     const shown: RunningBuildView["steps"][number] = {
       step: number,
       name,
@@ -303,7 +305,7 @@ export class BuildRun {
     this.#view.steps.push(shown);
     await this.#persist((tx) => startStep(tx, this.key, { step: number, name, kind }));
     const logs = new Map<string, RunningLog>();
-    const outcome = await this.#carryOut(number, configured, logs, shown).catch(async (error) => {
+    const outcome = await this.#carryOut(number, configured, logs, stop, shown).catch(async (error) => {
       // The build belongs to somebody else: let go of the files, and write nothing down.
       this.#growth.clear();
       await Promise.all([...logs.values()].map((log) => log.finish()));
@@ -324,6 +326,7 @@ export class BuildRun {
     number: number,
     configured: ConfiguredStep,
     logs: Map<string, RunningLog>,
+    stop: readonly AbortSignal[],
     shown: RunningBuildView["steps"][number],
   ): Promise<StepResult & { error?: unknown }> {
     const { clock } = this.#deps;
@@ -335,9 +338,7 @@ export class BuildRun {
         ? undefined
         : clock.setTimer(limit, () => timeUp.abort(new Interruption(`took longer than ${seconds(limit)}`, "failure")));
     let timer = limited();
-    // A step that always runs is not stopped by what stopped the build before it began.
-    const signals = [this.#hard.signal, timeUp.signal, ...(this.#stop.signal.aborted ? [] : [this.#stop.signal])];
-    const signal = AbortSignal.any(signals);
+    const signal = AbortSignal.any([this.#hard.signal, timeUp.signal, ...stop]);
     const worker = this.#stepWorker(number, logs, signal);
     try {
       const info = this.#buildInfo();
