@@ -1,142 +1,62 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { force } from "@belfry/schedulers";
 import { sqlite } from "@belfry/sqlite";
 import { shell } from "@belfry/steps";
 import { type TestMaster, testMaster } from "@belfry/testkit";
 import { localWorker } from "@belfry/worker";
+import Database from "better-sqlite3";
 import { placeOf, segmentPath } from "../../core/src/logs/log-path.ts";
-import type { Store } from "../../core/src/store/store.ts";
 import { percentile, type Row, rowAtMost } from "./bench.ts";
 import { round, sleep } from "./measure.ts";
 
 const OLD = 100_000;
-const ROWS = 500;
 const PACE = 50;
 
 /** A hundred thousand old builds, each with a request, a step and a log of its own, as if by a builder of long ago. */
-async function addOld(store: Store, logs: string): Promise<void> {
-  const builder = await store.read
-    .selectFrom("builders")
-    .select("id")
-    .where("name", "=", "old")
-    .executeTakeFirstOrThrow();
-  const base = { builder_id: builder.id, result: "success" };
-  for (let at = 1; at <= OLD; at += ROWS) {
-    const ids = Array.from({ length: ROWS }, (_, i) => at + i);
-    await store.write(async (tx) => {
-      const rows = <T>(row: (id: number) => T) => ids.map(row);
-      for (let i = 0; i < ROWS; i += 50) {
-        const some = <T>(row: (id: number) => T) => rows(row).slice(i, i + 50);
-        await tx.db
-          .insertInto("buildsets")
-          .values(
-            some((id) => ({
-              id,
-              scheduler: null,
-              reason: "",
-              owner: null,
-              external_id: null,
-              properties: "{}",
-              submitted_at: 1,
-              complete_at: 1,
-              result: "success",
-              open_requests: 0,
-            })),
-          )
-          .execute();
-        await tx.db
-          .insertInto("build_requests")
-          .values(
-            some((id) => ({
-              id,
-              buildset_id: id,
-              ...base,
-              priority: 0,
-              urgency: 0,
-              state: "complete",
-              submitted_at: 1,
-              not_before: 0,
-              claimed_at: 1,
-              complete_at: 1,
-              retries: 0,
-            })),
-          )
-          .execute();
-        await tx.db
-          .insertInto("builds")
-          .values(
-            some((id) => ({
-              id,
-              number: id,
-              request_id: id,
-              buildset_id: id,
-              ...base,
-              worker: "w",
-              slot: 0,
-              master_id: 1,
-              fence: 0,
-              generation: null,
-              state: "finished",
-              branch: "main",
-              revision: null,
-              assigned_at: 1,
-              started_at: 1,
-              finished_at: 1,
-              summary: "",
-              stop_reason: null,
-            })),
-          )
-          .execute();
-        await tx.db
-          .insertInto("steps")
-          .values(
-            some((id) => ({
-              build_id: id,
-              step: 1,
-              name: "s",
-              kind: "k",
-              started_at: 1,
-              finished_at: 1,
-              result: "success",
-              summary: "",
-              error: null,
-            })),
-          )
-          .execute();
-        await tx.db
-          .insertInto("logs")
-          .values(
-            some((id) => ({
-              build_id: id,
-              step: 1,
-              log: 1,
-              name: "stdio",
-              store_key: `b/${id}/1-1`,
-              finished: 1,
-              lines: 1,
-              bytes: 100,
-              truncated: 0,
-              error: null,
-            })),
-          )
-          .execute();
-        await tx.db
-          .insertInto("properties")
-          .values(some((id) => ({ build_id: id, name: "p", value: "1", source: "" })))
-          .execute();
-      }
-    });
-    await Promise.all(
-      ids.map(async (id) => {
-        const path = segmentPath(placeOf(logs, `b/${id}/1-1`), 0);
-        if (id % 128 === 0 || id === at) await mkdir(dirname(path), { recursive: true });
-        await writeFile(path, "x".repeat(100)).catch(async () => {
-          await mkdir(dirname(path), { recursive: true });
-          await writeFile(path, "x".repeat(100));
-        });
-      }),
+async function addOld(file: string, logs: string): Promise<void> {
+  const db = new Database(file, { timeout: 30_000 });
+  const builder = db.prepare("select id from builders where name = 'old'").pluck().get();
+  const numbers = `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${OLD})`;
+  const fill = (table: string, columns: string, values: string) =>
+    db.exec(`${numbers} insert into ${table} (${columns}) select ${values} from n`);
+  db.transaction(() => {
+    fill(
+      "buildsets",
+      "id, reason, properties, submitted_at, complete_at, result, open_requests",
+      "i, '', '{}', 1, 1, 'success', 0",
     );
+    fill(
+      "build_requests",
+      "id, buildset_id, builder_id, priority, urgency, state, submitted_at, not_before, claimed_at, complete_at, result, retries",
+      `i, i, ${builder}, 0, 0, 'complete', 1, 0, 1, 1, 'success', 0`,
+    );
+    fill(
+      "builds",
+      "id, number, builder_id, request_id, buildset_id, worker, slot, master_id, fence, state, branch, assigned_at, started_at, finished_at, result, summary",
+      `i, i, ${builder}, i, i, 'w', 0, 1, 0, 'finished', 'main', 1, 1, 1, 'success', ''`,
+    );
+    fill(
+      "steps",
+      "build_id, step, name, kind, started_at, finished_at, result, summary",
+      "i, 1, 's', 'k', 1, 1, 'success', ''",
+    );
+    fill(
+      "logs",
+      "build_id, step, log, name, store_key, finished, lines, bytes, truncated",
+      "i, 1, 1, 'stdio', 'b/' || i || '/1-1', 1, 1, 100, 0",
+    );
+    fill("properties", "build_id, name, value, source", "i, 'p', '1', ''");
+    db.prepare(`update builders set next_number = ${OLD + 1} where id = ?`).run(builder);
+  }).immediate();
+  db.close();
+  const folders = new Set<string>();
+  for (let id = 1; id <= OLD; id += 1) {
+    const path = segmentPath(placeOf(logs, `b/${id}/1-1`), 0);
+    if (!folders.has(dirname(path))) mkdirSync(dirname(path), { recursive: true });
+    folders.add(dirname(path));
+    writeFileSync(path, "x".repeat(100));
+    if (id % 1_000 === 0) await sleep(1);
   }
 }
 
@@ -189,7 +109,8 @@ async function run(): Promise<Row[]> {
       ],
     },
   });
-  await addOld(kit.master.store, join(kit.folder, ".belfry", "logs"));
+  const state = join(kit.folder, ".belfry");
+  await addOld(join(state, "belfry.sqlite"), join(state, "logs"));
   let end = performance.now() + 3_000;
   await latencies(kit, () => performance.now() > end);
   end = performance.now() + 15_000;

@@ -33,9 +33,10 @@ export const KEPT = {
 } as const;
 
 const BUILDS_AT_ONCE = 50;
+const LOGS_AT_ONCE = 64;
 const ROWS_AT_ONCE = 200;
 /** Of the time that a batch took, so much is left to others before the next. */
-const PAUSE = 3;
+const PAUSE = 1;
 
 /** What a sweep has removed, or would remove. */
 export interface Swept {
@@ -119,7 +120,9 @@ export class Sweep {
     const bytes = builds.reduce((sum, build) => sum + build.bytes, 0);
     if (this.#deps.lease) {
       // The bytes first: rows without logs are found again when this ends here, logs without rows never would be.
-      for (const key of await this.#logsOf(builds)) await this.#deps.logStore.remove(key);
+      const keys = await this.#logsOf(builds);
+      for (let at = 0; at < keys.length; at += LOGS_AT_ONCE)
+        await Promise.all(keys.slice(at, at + LOGS_AT_ONCE).map((key) => this.#deps.logStore.remove(key)));
     }
     const removed = await this.#write((tx) => removeBuilds(tx, builds), {
       builds: builds.length,

@@ -89,6 +89,52 @@ export const faults = {
       why: "Another master of this database removes it.",
       fix: "Run `belfry db cleanup` where that master runs, or stop it first.",
     }),
+  copySourceOld: (pending: readonly string[]) =>
+    new BelfryError("BELFRY_COPY_SOURCE_OLD", {
+      what: "The database cannot be copied yet.",
+      why: `It is older than this Belfry; these migrations have not been run: ${pending.join(", ")}.`,
+      fix: "Run `belfry db upgrade` with the configuration of the database that is copied, and copy it then.",
+    }),
+  copySourceUsed: (master: string) =>
+    new BelfryError("BELFRY_COPY_SOURCE_USED", {
+      what: "The database cannot be copied now.",
+      why: `The master "${master}" uses it, and what it writes meanwhile would be missing in the copy.`,
+      fix: "Stop all masters of this database, wait till their time is over (some 15 seconds if they were killed), and copy it then.",
+    }),
+  copyTargetUsed: (table: string) =>
+    new BelfryError("BELFRY_COPY_TARGET_USED", {
+      what: "There is something in the database that should be copied to.",
+      why: `Its table "${table}" has rows; two histories cannot be made one.`,
+      fix: "Give an empty database. If an earlier copy was broken off, remove what it left: the file, or the database on the server.",
+    }),
+  copyDiffers: (table: string, source: number, target: number) =>
+    new BelfryError("BELFRY_COPY_DIFFERS", {
+      what: "The copy is not whole; do not use it.",
+      why: `The table "${table}" has ${source} rows, and ${target} in the copy: somebody wrote to one of the databases meanwhile.`,
+      fix: "Stop all masters of both databases, empty the one that is copied to, and copy again.",
+    }),
+  backupExists: (file: string) =>
+    new BelfryError("BELFRY_BACKUP_EXISTS", {
+      what: "The backup was not made.",
+      why: `There is something at ${file}, and a backup replaces nothing.`,
+      fix: "Give a file that is not there yet, or move the old one away.",
+    }),
+  backupFailed: (file: string, cause: unknown) =>
+    new BelfryError(
+      "BELFRY_BACKUP_FAILED",
+      {
+        what: `The backup ${file} was not made.`,
+        why: `Writing it failed: ${cause instanceof Error ? cause.message : String(cause)}.`,
+        fix: "Make sure that its folder exists, may be written and has room for the whole database.",
+      },
+      { cause },
+    ),
+  backupElsewhere: (command: string) =>
+    new BelfryError("BELFRY_BACKUP_ELSEWHERE", {
+      what: "This database is backed up by its own tools.",
+      why: "It is on a server, whose tools make a consistent copy while masters write.",
+      fix: `Run: ${command}. To go over to another database, use \`belfry db copy\`.`,
+    }),
   databaseForeign: () =>
     new BelfryError("BELFRY_DATABASE_FOREIGN", {
       what: "This database has tables, but not Belfry's.",

@@ -47,6 +47,14 @@ export interface DatabaseConnection {
    * that was read is then kept.
    */
   version?(): number;
+  /**
+   * Writes a consistent copy of everything, as of one moment, into a file that is not there yet, while this and other
+   * processes read and write; holds the event loop no longer than any statement does. It can be opened as a database
+   * of this kind. If it rejects, no file stays. Left out where the database has tools of its own for that.
+   */
+  backup?(file: string): Promise<void>;
+  /** Instead of `backup`: the command that makes such a copy into a file, without any password. */
+  backupCommand?(file: string): string;
   readonly dialect: Dialect;
   readonly doorbell: Doorbell;
   close(): Promise<void>;

@@ -61,6 +61,8 @@ class FileLogStore implements LogStore, AppenderStore, ReaderStore {
   readonly #jobs = new Map<PackJob, Promise<unknown>>();
   /** Segments that this process could not end on the disk. */
   readonly #broken = new Set<string>();
+  /** Of each folder, the logs that go with the next look into it. */
+  readonly #removals = new Map<string, { names: Set<string>; done: Promise<void> }>();
   #lastPack: Promise<unknown> = Promise.resolve();
 
   constructor({ folder, publishAfter = 50, cacheBytes = 8 * 1024 * 1024 }: FileLogStoreOptions) {
@@ -91,7 +93,19 @@ class FileLogStore implements LogStore, AppenderStore, ReaderStore {
     if (key.endsWith("/")) return this.#removeBelow(key);
     const place = placeOf(this.#folder, key);
     await this.#live.get(key)?.abandon();
-    await this.#removeFiles(place.folder, (parts) => parts.join(",") === place.name);
+    // Who removes many at once has them looked for once in each folder.
+    const waiting = this.#removals.get(place.folder);
+    if (waiting) {
+      waiting.names.add(place.name);
+      return waiting.done;
+    }
+    const names = new Set([place.name]);
+    const done = Promise.resolve().then(() => {
+      this.#removals.delete(place.folder);
+      return this.#removeFiles(place.folder, (parts) => names.has(parts.join(",")));
+    });
+    this.#removals.set(place.folder, { names, done });
+    return done;
   }
 
   async seal(key: LogKey, { fence }: { fence: number }): Promise<LogTotals> {

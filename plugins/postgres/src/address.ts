@@ -6,6 +6,8 @@ export interface Address {
   connectionString?: string;
   /** Host and port for messages, without user and password. */
   where: string;
+  /** The same with user and database, and without the password, for tools of the server. */
+  shown: string;
 }
 
 /** Throws BELFRY_POSTGRES_URL where the driver would read a part of the password as something else. */
@@ -21,7 +23,14 @@ export function addressOf(url: string | undefined): Address {
   const where = host.startsWith("/")
     ? `${host}/.s.PGSQL.${port}`
     : `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  return url === undefined ? { where } : { connectionString: url, where };
+  const shown = shownUrl(client);
+  return url === undefined ? { where, shown } : { connectionString: url, where, shown };
+}
+
+function shownUrl({ host, port, user, database }: pg.Client): string {
+  const [name, path] = [encodeURIComponent(user ?? ""), encodeURIComponent(database ?? "")];
+  if (host.startsWith("/")) return `postgresql://${name}@/${path}?host=${encodeURIComponent(host)}&port=${port}`;
+  return `postgresql://${name}@${host.includes(":") ? `[${host}]` : host}:${port}/${path}`;
 }
 
 function check(url: string): void {

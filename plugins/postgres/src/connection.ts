@@ -25,6 +25,8 @@ export interface ConnectionParts {
   orm: () => Promise<OrmOptions>;
   slowLimit: number;
   readOnly: boolean;
+  /** The database as `pg_dump` takes it, without the password. */
+  shown: string;
 }
 
 /** A pool of connections to one database, and one more for the doorbell. */
@@ -36,15 +38,22 @@ export class PostgresConnection implements DatabaseConnection {
   readonly #keys: CommitKeys;
   readonly #doorbell: NotifyDoorbell;
   readonly #writer: Writer | undefined;
+  readonly #shown: string;
   #closing: Promise<void> | undefined;
 
-  constructor({ server, keys, doorbell, orm, slowLimit, readOnly }: ConnectionParts) {
+  constructor({ server, keys, doorbell, orm, slowLimit, readOnly, shown }: ConnectionParts) {
     this.#server = server;
     this.#keys = keys;
     this.#doorbell = doorbell;
+    this.#shown = shown;
     this.#writer = readOnly ? undefined : new Writer(server, keys, slowLimit);
     this.read = kyselyOver(new Reader(server));
     this.orm = orm;
+  }
+
+  backupCommand(file: string): string {
+    const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+    return `pg_dump --format=custom --file=${quoted(file)} ${quoted(this.#shown)}`;
   }
 
   get doorbell(): Doorbell {

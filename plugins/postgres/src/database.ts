@@ -38,7 +38,15 @@ export class PostgresDatabase implements Database {
         const { PostgreSqlDriver } = await import("@mikro-orm/postgresql");
         return { driver: PostgreSqlDriver, dbName: database, driverOptions: ormDialect(config) };
       };
-      return new PostgresConnection({ server, keys, doorbell, orm, slowLimit, readOnly: ctx.readOnly });
+      return new PostgresConnection({
+        server,
+        keys,
+        doorbell,
+        orm,
+        slowLimit,
+        readOnly: ctx.readOnly,
+        shown: address.shown,
+      });
     } catch (error) {
       await doorbell.close();
       await server.close(async () => {});

@@ -1,4 +1,5 @@
-import { type DatabaseConnection, type Doorbell, LocalDoorbell, type OrmOptions } from "belfry";
+import { link, open, rm } from "node:fs/promises";
+import { type DatabaseConnection, type Dialect, type Doorbell, LocalDoorbell, type OrmOptions } from "belfry";
 import { Checkpointer } from "./checkpointer.ts";
 import { dialect } from "./dialect.ts";
 import { type AnyKysely, kyselyOver } from "./direct-kysely.ts";
@@ -6,6 +7,7 @@ import { faults } from "./errors.ts";
 import { ormDialect } from "./orm-dialect.ts";
 import { Reader } from "./reader.ts";
 import type { Session } from "./session.ts";
+import { StatementThread } from "./statement-thread.ts";
 import type { ThreadData } from "./statement-worker.ts";
 import { WalSync } from "./wal-sync.ts";
 import { WriteQueue } from "./write-queue.ts";
@@ -61,6 +63,23 @@ export class SqliteConnection implements DatabaseConnection {
 
   version(): number {
     return this.#reader.version();
+  }
+
+  async backup(file: string): Promise<void> {
+    const part = `${file}.part-${process.pid}`;
+    const thread = new StatementThread({ ...this.#threadData, readOnly: true });
+    try {
+      // Only its owner may read it: it holds hashes of tokens.
+      await (await open(part, "wx", 0o600)).close();
+      await thread.run("vacuum into ?", [part]);
+      await using written = await open(part, "r+");
+      await written.sync();
+      // Unlike a renaming, this replaces nothing.
+      await link(part, file);
+    } finally {
+      await thread.close();
+      await rm(part, { force: true });
+    }
   }
 
   get doorbell(): Doorbell {

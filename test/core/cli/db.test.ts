@@ -1,5 +1,5 @@
 // time limit: 300 s
-import { open, writeFile } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -121,6 +121,67 @@ test("cleanup removes old history, by the master while it runs and by itself whi
   assert.match((await world.run("db", "cleanup")).out, /^Removed 1 builds/);
   assert.match((await world.run("db", "cleanup")).out, /^Removed 0 builds/);
   assert.is((await world.run("db", "check", "--dry-run")).code, 2);
+});
+
+test("backup writes a file that a master can go on with, while another one runs, and replaces nothing", async () => {
+  await using world = await World.make(configText());
+  const master = await world.start();
+  await world.run("force", "good", "--wait");
+  const { code, out } = await world.run("db", "backup", "backup.sqlite");
+  assert.is(code, 0);
+  assert.match(out, /^Written: .*backup\.sqlite, [\d.]+ MB\.\nThe logs of builds/);
+  assert.is((await stat(world.path("backup.sqlite"))).mode & 0o777, 0o600);
+  assert.equal(
+    (await readdir(world.folder)).filter((name) => name.includes("part")),
+    [],
+  );
+  await world.run("force", "good", "--wait");
+  await master.signal("SIGTERM");
+  const again = await world.run("db", "backup", "backup.sqlite");
+  assert.is(again.code, 5);
+  assert.match(again.err, /a backup replaces nothing/);
+  assert.match(
+    (await world.run("db", "backup", "nowhere/x")).err,
+    /The backup .*nowhere\/x was not made\.\n.*Writing it failed/,
+  );
+  for (const end of ["", "-wal", "-shm"]) await rm(world.path(`.belfry/belfry.sqlite${end}`), { force: true });
+  await rename(world.path("backup.sqlite"), world.path(".belfry/belfry.sqlite"));
+  assert.is((await world.run("db", "check")).code, 0);
+  const next = await world.start();
+  assert.is((await world.json("builds")).value.items.length, 1);
+  assert.is((await world.run("force", "good", "--wait")).code, 0);
+  await next.signal("SIGTERM");
+});
+
+test("copy takes the history to the database of another configuration, and that only once", async () => {
+  await using world = await World.make(configText());
+  const master = await world.start();
+  await world.run("force", "good", "--wait");
+  const other = configText().replace("sqlite()", 'sqlite({ file: "other.sqlite" })');
+  await writeFile(world.path("other.config.ts"), other);
+  assert.is((await world.run("db", "copy", "other.config.ts")).code, 4);
+  await master.signal("SIGTERM");
+  const copied = await world.run("db", "copy", "other.config.ts");
+  assert.is(copied.code, 0, copied.err);
+  assert.match(copied.out, /^Copied \d+ rows; every table has as many in both databases\.\n/);
+  assert.match(copied.err, /^builds: 1$/m);
+  const again = await world.run("db", "copy", "other.config.ts");
+  assert.is(again.code, 5);
+  assert.match(again.err, /There is something in the database/);
+  assert.is((await world.run("db", "copy")).code, 2);
+  assert.is((await world.run("db", "check", "x")).code, 2);
+  await writeFile(world.path("belfry.config.ts"), other);
+  const next = await world.start();
+  assert.is((await world.run("force", "good", "--wait")).code, 0);
+  assert.equal(
+    (await world.json("builds")).value.items.map((item: any) => [item.id, item.number, item.result]),
+    [
+      [2, 2, "success"],
+      [1, 1, "success"],
+    ],
+  );
+  assert.match((await world.run("log", "good", "1")).out, /Hello/);
+  await next.signal("SIGTERM");
 });
 
 test.run();

@@ -3,6 +3,8 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { force } from "@belfry/schedulers";
+import { fakeWorker, step, testMaster, until } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { DATABASES } from "../databases.ts";
@@ -42,6 +44,49 @@ for (const kind of DATABASES) {
       }
     });
   }
+}
+
+for (const kind of DATABASES) {
+  test(`${kind.name}: a build that is stopped in the moment when a step begins does not run that step to its end`, async () => {
+    await using database = await kind.open();
+    await using kit = await testMaster({
+      config: {
+        database: database.entry,
+        workers: [fakeWorker({ name: "w" })],
+        schedulers: [force({ name: "f", builders: ["b"] })],
+        builders: [
+          {
+            name: "b",
+            workers: ["w"],
+            steps: [
+              step({
+                run: ({ signal }) =>
+                  new Promise((_, reject) => {
+                    if (signal.aborted) reject(signal.reason);
+                    signal.addEventListener("abort", () => reject(signal.reason));
+                  }),
+              }),
+            ],
+          },
+        ],
+      },
+    });
+    const { store, status } = kit.master;
+    const write = store.write.bind(store);
+    let stopped = false;
+    // The answer of the database that the step has begun comes when the stop has.
+    store.write = async (work) => {
+      const value = await write(work);
+      if (!stopped && status.builds()[0]?.steps.length === 1) {
+        stopped = true;
+        await kit.call("builds.stop", { builder: "b", number: 1 });
+        await until(() => status.builds()[0]?.stopping === true, "the stop");
+      }
+      return value;
+    };
+    const { buildset } = await kit.call("schedulers.force", { scheduler: "f" });
+    assert.is((await kit.buildsetEnd(buildset)).result, "cancelled");
+  });
 }
 
 test.run();

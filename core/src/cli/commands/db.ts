@@ -5,29 +5,43 @@ import { faults } from "../../errors/catalogue.ts";
 import type { DatabaseConnection } from "../../interfaces/database.ts";
 import { damage } from "../../store/damage.ts";
 import { type MigrationState, Store } from "../../store/store.ts";
+import { backup } from "../backup.ts";
 import { cleanup, cleanupByMaster } from "../cleanup.ts";
 import type { CliCommand } from "../cli-command.ts";
+import { copy } from "../copy.ts";
 import { EXIT } from "../exit-code.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Session } from "../session.ts";
 
-/** `belfry db upgrade|check|cleanup`: the database itself, while no master uses it; a cleanup is left to one that does. */
+const ACTIONS = ["upgrade", "check", "cleanup", "copy", "backup"];
+
+/**
+ * `belfry db upgrade|check|cleanup|copy|backup`: the database itself, while no master uses it; a cleanup is left to one
+ * that does, and a backup only reads.
+ */
 const db: CliCommand = {
   name: "db",
   refusal: EXIT.unusable,
-  summary: "upgrade or check the database, while no master runs; or remove old history from it",
+  summary: "upgrade, check, copy or back up the database, or remove old history from it",
   define: (command) => {
     command
-      .argument("<action>", "upgrade, check or cleanup")
+      .argument("<action>", "upgrade, check, cleanup, copy or backup")
+      .argument("[file]", "copy: the configuration that has the other database; backup: the file to write")
       .option("--dry-run", "with cleanup: only tell what would be removed");
   },
-  async run(session, [action], { dryRun }) {
-    if (action !== "upgrade" && action !== "check" && action !== "cleanup")
-      throw faults.usage("`belfry db` needs one of: upgrade, check, cleanup.");
+  async run(session, [action, file], { dryRun }) {
+    if (!ACTIONS.includes(String(action))) throw faults.usage(`\`belfry db\` needs one of: ${ACTIONS.join(", ")}.`);
+    const takesFile = action === "copy" || action === "backup";
+    if (takesFile !== (file !== undefined))
+      throw faults.usage(
+        takesFile ? `\`belfry db ${action}\` needs a file.` : `\`belfry db ${action}\` takes no file.`,
+      );
     if (dryRun && action !== "cleanup") throw faults.usage("--dry-run goes with `belfry db cleanup`.");
     if (action === "cleanup" && (await lockHolder(session.stateFolder)) !== undefined) {
       return cleanupByMaster(session, dryRun === true);
     }
+    if (action === "backup") return backup(session, String(file));
+    if (action === "copy") return copy(session, String(file));
     const { value, folder } = await loadConfigFile(session.configFile);
     const { Master } = await import("../../master.ts");
     const { generation } = new Master(value, { folder, stateFolder: session.stateFolder });
