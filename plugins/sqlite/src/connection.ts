@@ -1,5 +1,5 @@
 import { link, open, rm } from "node:fs/promises";
-import { type DatabaseConnection, type Dialect, type Doorbell, LocalDoorbell, type OrmOptions } from "belfry";
+import { type DatabaseConnection, type Doorbell, LocalDoorbell, type OrmOptions } from "belfry";
 import { Checkpointer } from "./checkpointer.ts";
 import { dialect } from "./dialect.ts";
 import { type AnyKysely, kyselyOver } from "./direct-kysely.ts";
