@@ -29,6 +29,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
   return [
     defineMethod({
       name: "status.now",
+      place: "engine",
       permission: "read",
       summary: "What this master does now, at once and from memory: running builds with their steps, workers, loops.",
       params: z.strictObject({}),
@@ -143,6 +144,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
     }),
     defineMethod({
       name: "master.stop",
+      place: "engine",
       permission: "admin",
       summary: "Stops this master: at once, so that running builds are built again later, or when they have ended.",
       params: z.strictObject({ when: z.enum(["now", "after-builds"]).optional() }),
