@@ -8,6 +8,7 @@ import { type DependencyContainer, container as root } from "tsyringe";
 import type { Api } from "./api/api.ts";
 import { internal } from "./api/callers.ts";
 import { CoreApi } from "./api/core-api.ts";
+import { EnginePass } from "./api/engine-pass.ts";
 import { SocketServer } from "./api/socket-server.ts";
 import { TOKENS } from "./api/tokens.ts";
 import type { Difference } from "./config/difference.ts";
@@ -30,13 +31,13 @@ import type { PluginStore } from "./interfaces/plugin-store.ts";
 import { createFileLogStore } from "./logs/file-log-store.ts";
 import { endLogSearch } from "./logs/search/log-search.ts";
 import { Registry, Shelf } from "./plugins/registry.ts";
-import { type LoadedConfig, type Reloaded, Reloader } from "./reload.ts";
+import { type LoadedConfig, type Reloadable, type Reloaded, Reloader } from "./reload.ts";
 import { EventFeed } from "./status/event-feed.ts";
 import { apiHistory, type History } from "./status/history.ts";
 import { LoadWatch } from "./status/load.ts";
 import { Status } from "./status/status.ts";
 import { newestPosition } from "./store/events.ts";
-import { type GenerationFacts, recordGeneration } from "./store/generation.ts";
+import { type GenerationFacts, newestGeneration, recordGeneration } from "./store/generation.ts";
 import { leaseState } from "./store/leases.ts";
 import { PluginRecords } from "./store/plugin-records.ts";
 import { Store } from "./store/store.ts";
@@ -54,6 +55,12 @@ export interface MasterOptions {
   leaseTtl?: number;
   /** False serves the API without an engine. Default true. */
   engine?: boolean;
+  /**
+   * `engine`: everything but the services that serve the API to others. `api`: those services and nothing else, beside
+   * a process that has the engine and the same folders or, with a database for many writers, any number of them; what
+   * only the engine can do is passed on through its socket. Default `all`.
+   */
+  role?: "all" | "engine" | "api";
   /** Loads the configuration for a reload, never from a cache. Without it a reload is refused. */
   load?(): Promise<LoadedConfig>;
   /** Of the configuration that is given to the constructor, see {@link LoadedConfig}. */
@@ -86,6 +93,7 @@ export class Master {
   #generationId = 0;
   #registry: Registry;
   #reloader: Reloader | undefined;
+  #services: ServiceKeeper | undefined;
   #stopping: Promise<void> | undefined;
   #restarts = false;
   #began = "0";
@@ -184,11 +192,13 @@ export class Master {
   }
 
   async #start(): Promise<void> {
+    if (this.#options.role === "api") return this.#startBeside();
     const { generation } = this;
     const clock = this.#clock;
     const unlock = await lockState(this.stateFolder, generation.masterName);
     this.#opened.push({ name: "lock", close: unlock });
-    const store = await this.#openStore();
+    const store = await this.#openStore(false);
+    await store.migrate();
     this.#began = String(await newestPosition(store));
     const ttl = this.#options.leaseTtl ?? 15_000;
     const owner = `${ownerPrefix(generation.masterName)}${process.pid}-${randomBytes(6).toString("hex")}`;
@@ -199,37 +209,10 @@ export class Master {
     const masterId = await this.#becomeMaster(store, leases);
     leases.start();
 
-    const logStore: LogStore =
-      generation.logStore?.part ?? createFileLogStore({ folder: join(this.stateFolder, "logs") });
-    await logStore.start?.();
-    this.#opened.push({ name: "log store", close: async () => logStore.stop?.() });
-    this.#opened.push({ name: "log search", close: () => endLogSearch(logStore) });
+    const logStore = await this.#openLogs();
     const generationId = await recordGeneration(store, masterId, factsOf(generation));
     this.#generationId = generationId;
-    const load = new LoadWatch();
-    this.#opened.push({ name: "load", close: async () => load.stop() });
-    const feed = new EventFeed(store);
-    this.#opened.push({ name: "feed", close: async () => feed.close() });
-    const api = new CoreApi(
-      {
-        store,
-        clock,
-        feed,
-        logStore,
-        registry: () => this.#registry,
-        generation: () => this.#generation,
-        engine: () => this.#engine,
-        load: () => load.load,
-        troubles: () => this.#troubles(store, leases),
-        reload: () => this.reload(),
-        plan: () => this.plan(),
-        version,
-        startedAt: clock.now(),
-        stop: (when, restart) => this.#options.onStopWanted?.(when, restart),
-      },
-      this.#logger,
-    );
-    this.#api = api;
+    const { api, feed } = this.#openApi(store, logStore, () => this.#troubles(store, leases));
     if (this.#options.engine !== false) {
       const engine = new Engine({
         store,
@@ -247,16 +230,98 @@ export class Master {
       this.#opened.push({ name: "engine", close: () => (this.#restarts ? engine.detach() : engine.stop()) });
       await engine.start();
     }
-    const services = new ServiceKeeper(this.#logger, this.#abort.signal);
-    this.#opened.push({ name: "services", close: () => services.stop() });
-    await services.start(generation.services);
-    this.#reloader = this.#makeReloader(store, masterId, leases, api, services);
-    const socket = new SocketServer(this.socketPath, this.#api);
+    const services = await this.#startServices();
+    this.#reloader = this.#makeReloader(api, services, {
+      record: (next, changed, also) =>
+        recordGeneration(store, masterId, { ...factsOf(next), changed }, async (tx) => {
+          const lease = leases.get(masterLease(next.masterName));
+          if (!lease) throw faults.leaseLost(masterLease(next.masterName));
+          await tx.requireLease(lease);
+          await also?.(tx);
+        }),
+      refused: (error) => this.#reloadRefused(store, error),
+    });
+    const socket = new SocketServer(this.socketPath, api);
     await socket.start();
     this.#opened.push({ name: "socket", close: () => socket.stop() });
   }
 
-  async #troubles(store: Store, leases: LeaseKeeper): Promise<string[]> {
+  /** The web beside an engine: writes nothing by itself, and has neither lock nor lease. */
+  async #startBeside(): Promise<void> {
+    const { oneWriter = false } = this.generation.database.part;
+    const store = await this.#openStore(oneWriter);
+    const { pending, unknown } = await store.migrations();
+    if (unknown.length > 0) throw faults.databaseNewer(unknown);
+    if (pending.length > 0) throw faults.databaseUnready(pending);
+    this.#began = String(await newestPosition(store));
+    this.#generationId = await newestGeneration(store);
+    const elsewhere = new EnginePass(this.socketPath, !oneWriter);
+    this.#opened.push({ name: "engine's socket", close: () => elsewhere.close() });
+    const logStore = await this.#openLogs();
+    const { api } = this.#openApi(store, logStore, () => this.#troubles(store), elsewhere);
+    if (oneWriter) {
+      const watch = watchForCommits(store);
+      this.#opened.push({ name: "watch", close: async () => watch.stop() });
+    }
+    const services = await this.#startServices();
+    this.#reloader = this.#makeReloader(api, services, {
+      record: () => newestGeneration(store),
+      refused: async (error) => void this.#noteRefused(error),
+    });
+  }
+
+  async #openLogs(): Promise<LogStore> {
+    const logStore: LogStore =
+      this.generation.logStore?.part ?? createFileLogStore({ folder: join(this.stateFolder, "logs") });
+    await logStore.start?.();
+    this.#opened.push({ name: "log store", close: async () => logStore.stop?.() });
+    this.#opened.push({ name: "log search", close: () => endLogSearch(logStore) });
+    return logStore;
+  }
+
+  #openApi(store: Store, logStore: LogStore, troubles: () => Promise<string[]>, elsewhere?: EnginePass) {
+    const load = new LoadWatch();
+    this.#opened.push({ name: "load", close: async () => load.stop() });
+    const feed = new EventFeed(store);
+    this.#opened.push({ name: "feed", close: async () => feed.close() });
+    const api = new CoreApi(
+      {
+        store,
+        clock: this.#clock,
+        feed,
+        logStore,
+        registry: () => this.#registry,
+        generation: () => this.#generation,
+        engine: () => this.#engine,
+        elsewhere,
+        load: () => load.load,
+        troubles,
+        reload: () => this.reload(),
+        plan: () => this.plan(),
+        version,
+        startedAt: this.#clock.now(),
+        stop: (when, restart) => this.#options.onStopWanted?.(when, restart),
+      },
+      this.#logger,
+    );
+    this.#api = api;
+    return { api, feed };
+  }
+
+  async #startServices(): Promise<ServiceKeeper> {
+    const services = new ServiceKeeper(this.#logger, this.#abort.signal, this.#options.role);
+    this.#services = services;
+    this.#opened.push({ name: "services", close: () => services.stop() });
+    await services.start(this.generation.services);
+    return services;
+  }
+
+  /** What the services that run here have to tell, such as where they can be asked: a line each. */
+  describe(): string[] {
+    return this.#services?.describe() ?? [];
+  }
+
+  async #troubles(store: Store, leases?: LeaseKeeper): Promise<string[]> {
     const troubles: string[] = [];
     if (this.#abort.signal.aborted) troubles.push("it is stopping");
     if (!this.#reloader) troubles.push("it is starting");
@@ -269,22 +334,21 @@ export class Master {
     } catch {
       troubles.push("the database does not answer");
     }
-    if (this.#engine && !leases.get(masterLease(this.generation.masterName)))
+    if (this.#engine && !leases?.get(masterLease(this.generation.masterName)))
       troubles.push("it was cut off from the database for too long");
     return troubles;
   }
 
-  async #openStore(): Promise<Store> {
+  async #openStore(readOnly: boolean): Promise<Store> {
     const connection: DatabaseConnection = await this.generation.database.part.open({
       folder: this.stateFolder,
       signal: this.#abort.signal,
       note: (message) => this.#logger.info({ part: "database" }, message),
-      readOnly: false,
+      readOnly,
     });
     const store = new Store(connection, this.#clock);
     this.#store = store;
     this.#opened.push({ name: "database", close: () => store.close() });
-    await store.migrate();
     return store;
   }
 
@@ -347,10 +411,11 @@ export class Master {
     if (failures.length > 0) throw new AggregateError(failures, "not everything stopped cleanly");
   }
 
-  #makeReloader(store: Store, masterId: number, leases: LeaseKeeper, api: CoreApi, services: ServiceKeeper): Reloader {
+  #makeReloader(api: CoreApi, services: ServiceKeeper, notes: Pick<Reloadable, "record" | "refused">): Reloader {
     const { load, loaded } = this.#options;
     return new Reloader(
       {
+        ...notes,
         load: load && (() => load()),
         shelf: this.#shelf,
         context: (registry) => this.#contexts(registry),
@@ -358,14 +423,6 @@ export class Master {
         api,
         engine: () => this.#engine,
         services,
-        record: (next, changed, also) =>
-          recordGeneration(store, masterId, { ...factsOf(next), changed }, async (tx) => {
-            const lease = leases.get(masterLease(next.masterName));
-            if (!lease) throw faults.leaseLost(masterLease(next.masterName));
-            await tx.requireLease(lease);
-            await also?.(tx);
-          }),
-        refused: (error) => this.#reloadRefused(store, error),
         adopt: ({ generation, registry, id }) => {
           this.#generation = generation;
           this.#registry = registry;
@@ -378,10 +435,14 @@ export class Master {
     );
   }
 
-  async #reloadRefused(store: Store, error: unknown): Promise<void> {
+  #noteRefused(error: unknown): number {
     const details = BelfryError.is(error) ? error.details : [];
-    const count = Math.max(1, details.length);
     this.#logger.warn({ err: error, faults: details }, "the configuration was refused; the one that runs goes on");
+    return Math.max(1, details.length);
+  }
+
+  async #reloadRefused(store: Store, error: unknown): Promise<void> {
+    const count = this.#noteRefused(error);
     await store
       .write(async (tx: Tx) => tx.event("config.refused", { faults: count }))
       .catch((err) => this.#logger.error({ err }, "that a configuration was refused could not be written"));
@@ -415,6 +476,21 @@ export class Master {
 
 function factsOf({ shown, code, builders }: Generation): GenerationFacts {
   return { shown, code, builders: [...builders.values()] };
+}
+
+/** How often a process that only reads looks whether another one has committed something; that costs microseconds. */
+const LOOK_EVERY = 25;
+
+/** Rings for what is committed by another process, where no bell rings between processes. */
+function watchForCommits(store: Store): { stop(): void } {
+  let known = store.version();
+  const timer = setInterval(() => {
+    const version = store.version();
+    if (version === known) return;
+    known = version;
+    store.doorbell.ring("events");
+  }, LOOK_EVERY);
+  return { stop: () => clearInterval(timer) };
 }
 
 /** What the owner's name begins with in leases of this master, in all its lives. */

@@ -18,6 +18,7 @@ const EXPIRES = 60_000;
 
 /** Puts the status of the master at a path of its HTTP server, as Buildbot 0.8 had it. */
 export class BuildbotJsonService implements Service {
+  readonly role = "api";
   readonly #options: BuildbotJsonOptions;
   readonly #container: DependencyContainer;
   #unmount: (() => Promise<void>) | undefined;

@@ -16,6 +16,7 @@ import { overview, readFilter } from "./overview.ts";
 
 /** Puts the feed at paths of the master's HTTP server. */
 export class CctrayService implements Service {
+  readonly role = "api";
   readonly #options: CctrayOptions;
   readonly #container: DependencyContainer;
   #unmounts: (() => Promise<void>)[] = [];

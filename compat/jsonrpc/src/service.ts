@@ -12,6 +12,7 @@ import { WebSockets } from "./web-sockets.ts";
 
 /** Puts the API of the master at a path of its HTTP server, by POST and over WebSocket. */
 export class JsonrpcService implements Service {
+  readonly role = "api";
   readonly #options: JsonrpcOptions;
   readonly #limits: AnswerLimits;
   readonly #container: DependencyContainer;

@@ -13,6 +13,7 @@ interface Running {
 
 /** Puts the events of the master at a path of its HTTP server. */
 export class SseService implements Service {
+  readonly role = "api";
   readonly #options: SseOptions;
   readonly #container: DependencyContainer;
   readonly #streams = new Set<Stream>();

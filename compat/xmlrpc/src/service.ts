@@ -19,6 +19,7 @@ const XML = "text/xml; charset=utf-8";
 
 /** Puts the API of the master and the methods of old Buildbots at a path of its HTTP server. */
 export class XmlrpcService implements Service {
+  readonly role = "api";
   readonly #options: XmlrpcOptions;
   readonly #container: DependencyContainer;
   #unmount: (() => Promise<void>) | undefined;

@@ -1,8 +1,21 @@
 import type { Generation } from "../config/generation.ts";
 import type { Caller, Scope, VisibilitySubject } from "../interfaces/api-method.ts";
+import type { Json } from "../interfaces/values.ts";
 import type { Narrowing, TokenFacts } from "../store/tokens.ts";
 
 const ALL: ReadonlySet<Scope> = new Set(["read", "control", "admin"]);
+
+/** What a token is narrowed to; copies of its caller have it too. */
+const NARROWED = Symbol("narrowed");
+
+/** A caller as one process of a master tells another who calls. */
+export interface WireCaller {
+  name: string;
+  kind: Caller["kind"];
+  scopes: Scope[];
+  origin: string | null;
+  narrowed: Narrowing | null;
+}
 
 /** Whoever can open the master's socket, and the process itself. */
 export const administrator: Caller = { name: "administrator", kind: "socket", scopes: ALL, visible: null };
@@ -25,7 +38,31 @@ export function tokenCaller(token: TokenFacts): Caller {
   const { narrowed } = token;
   // Who may not see everything cannot say who may: he would see everything next.
   if (narrowed) scopes.delete("admin");
-  return { name: token.name, kind: "token", scopes, visible: narrowed && ((subject) => isWithin(subject, narrowed)) };
+  return narrowedCaller({ name: token.name, kind: "token", scopes }, narrowed);
+}
+
+function narrowedCaller(facts: Omit<Caller, "visible">, narrowed: Narrowing | null): Caller {
+  const caller: Caller & { [NARROWED]: Narrowing | null } = {
+    ...facts,
+    visible: narrowed && ((subject) => isWithin(subject, narrowed)),
+    [NARROWED]: narrowed,
+  };
+  return caller;
+}
+
+/** `undefined` for one whose sight is known by nothing but a function; the configuration's rule counts everywhere. */
+export function toWireCaller(caller: Caller): (WireCaller & { [key: string]: Json }) | undefined {
+  const { name, kind, scopes, origin = null } = caller;
+  const narrowed = (caller as { [NARROWED]?: Narrowing | null })[NARROWED] ?? null;
+  const sight = isRuled(caller) ? caller[OWN_SIGHT] : caller.visible;
+  if (sight !== null && narrowed === null) return undefined;
+  return { name, kind, scopes: [...scopes], origin, narrowed: narrowed as Json as never };
+}
+
+/** The caller that another process speaks for; not yet ruled. */
+export function fromWireCaller({ name, kind, scopes, origin, narrowed }: WireCaller): Caller {
+  const facts = { name, kind, scopes: new Set(scopes), ...(origin === null ? {} : { origin }) };
+  return narrowedCaller(facts, narrowed);
 }
 
 /** What a caller could see without the configuration's rule; copies of it have it too. */

@@ -10,7 +10,7 @@ import { useToken } from "../store/tokens.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import type { Api } from "./api.ts";
 import { Budgets } from "./budgets.ts";
-import { anonymousCaller, ruled, ruledAnew, tokenCaller } from "./callers.ts";
+import { anonymousCaller, fromWireCaller, ruled, ruledAnew, tokenCaller, type WireCaller } from "./callers.ts";
 import type { ApiDeps } from "./deps.ts";
 import type { MethodTable } from "./method.ts";
 import { auditMethods } from "./methods/audit.ts";
@@ -91,9 +91,23 @@ export class CoreApi implements Api {
     return [...this.#methods.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /** True also for what is no method. */
+  onlyReads(name: string): boolean {
+    return (this.#methods.get(name)?.permission ?? "read") === "read";
+  }
+
   async call(name: string, params: unknown, caller: Caller, signal: AbortSignal = never): Promise<Json> {
     const method = this.#methods.get(name);
     if (!method) throw faults.methodUnknown(name);
+    const { elsewhere } = this.#deps;
+    if (elsewhere?.takes(method)) {
+      try {
+        return await elsewhere.call(name, params, caller);
+      } catch (error) {
+        const away = BelfryError.is(error) && error.code === "BELFRY_ENGINE_AWAY";
+        if (!away || method.permission !== "read" || method.place !== "engine") throw error;
+      }
+    }
     if (method.permission === "read") return this.#call(method, params, caller, signal);
     try {
       const result = await this.#call(method, params, caller, signal);
@@ -136,7 +150,8 @@ export class CoreApi implements Api {
 
   async authenticate(token: string): Promise<Caller | undefined> {
     try {
-      const facts = await useToken(this.#deps.store, token, this.#deps.clock.now());
+      const { store, clock, elsewhere } = this.#deps;
+      const facts = await useToken(store, token, clock.now(), elsewhere?.writes !== false);
       return facts && this.#ruled(tokenCaller(facts));
     } catch (error) {
       throw this.#told(error, { method: "authenticate" });
@@ -157,6 +172,12 @@ export class CoreApi implements Api {
 
   anonymous(): Caller {
     return this.#ruled(anonymousCaller(this.#deps.generation().anonymous === "read"));
+  }
+
+  /** The caller that another process of this master speaks for. */
+  callerFor(wire: WireCaller): Caller {
+    const caller = fromWireCaller(wire);
+    return caller.kind === "internal" || caller.kind === "socket" ? caller : this.#ruled(caller);
   }
 
   readonly #rule = () => this.#deps.generation().visible;

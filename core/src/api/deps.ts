@@ -8,6 +8,7 @@ import type { Reloaded } from "../reload.ts";
 import type { EventFeed } from "../status/event-feed.ts";
 import type { Load } from "../status/load.ts";
 import type { Store } from "../store/store.ts";
+import type { EnginePass } from "./engine-pass.ts";
 
 /** What the methods of core work on. */
 export interface ApiDeps {
@@ -19,6 +20,8 @@ export interface ApiDeps {
   generation(): Generation;
   /** The engine, if this process has one. */
   engine(): Engine | undefined;
+  /** How to ask the process that has the engine, if that is another one. */
+  elsewhere: EnginePass | undefined;
   /** See `Master.reload` and `Master.plan`. */
   reload(): Promise<Reloaded>;
   plan(): Promise<Difference[]>;

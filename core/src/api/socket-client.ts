@@ -47,15 +47,20 @@ export class SocketClient {
     });
   }
 
-  /** The answer, or the BelfryError that the master gave. */
-  call(method: string, params: Json = {}): Promise<Json> {
+  /** The answer, or the BelfryError that the master gave; `as` is the caller that this one speaks for. */
+  call(method: string, params: Json = {}, as?: Json): Promise<Json> {
     if (this.#socket.destroyed) return Promise.reject(faults.masterNotRunning(this.#path));
     this.#last += 1;
     const id = this.#last;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#socket.write(frame({ id, method, params }));
+      this.#socket.write(frame({ id, method, params, ...(as === undefined ? {} : { as }) }));
     });
+  }
+
+  /** True once nothing more comes of it. */
+  get closed(): boolean {
+    return this.#socket.destroyed;
   }
 
   close(): void {

@@ -3,8 +3,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { BelfryError } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
 import type { Json } from "../interfaces/values.ts";
-import type { Api } from "./api.ts";
-import { administrator } from "./callers.ts";
+import { administrator, type WireCaller } from "./callers.ts";
+import type { CoreApi } from "./core-api.ts";
 import { FrameReader, frame } from "./frames.ts";
 import { toWire } from "./wire-error.ts";
 
@@ -14,15 +14,17 @@ const GRACE_MILLIS = 1_000;
 
 /**
  * The master's socket: whoever can open it is the administrator, so its mode is 0600. Messages are
- * frames of `{ id, method, params }`, answered by `{ id, result }` or `{ id, error }`, in any order.
+ * frames of `{ id, method, params }`, with `as` for a caller that it speaks for, answered by `{ id, result }` or `{ id, error }`, in any order.
  */
 export class SocketServer {
   readonly #path: string;
-  readonly #api: Api;
+  readonly #api: CoreApi;
   readonly #sockets = new Set<Socket>();
+  /** Calls that change something, and are not answered yet. */
+  readonly #changing = new Set<Promise<void>>();
   #server: Server | undefined;
 
-  constructor(path: string, api: Api) {
+  constructor(path: string, api: CoreApi) {
     this.#path = path;
     this.#api = api;
   }
@@ -47,6 +49,9 @@ export class SocketServer {
     this.#server = undefined;
     if (!server) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    // Whoever asked for something, perhaps for this stop, hears that it was done.
+    const patience = new Promise((resolve) => setTimeout(resolve, GRACE_MILLIS).unref());
+    await Promise.race([Promise.all(this.#changing), patience]);
     for (const socket of this.#sockets) socket.destroySoon();
     const timer = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
@@ -68,18 +73,27 @@ export class SocketServer {
     socket.on("drain", () => socket.resume());
     socket.on("data", (chunk) => {
       try {
-        for (const message of reader.take(chunk)) void this.#answer(socket, message, gone.signal);
+        for (const message of reader.take(chunk)) this.#take(socket, message, gone.signal);
       } catch {
         socket.destroy();
       }
     });
   }
 
+  #take(socket: Socket, message: Json, signal: AbortSignal): void {
+    const answered = this.#answer(socket, message, signal);
+    const name = (message as { method?: Json } | null)?.method;
+    if (typeof name !== "string" || this.#api.onlyReads(name)) return;
+    this.#changing.add(answered);
+    void answered.finally(() => this.#changing.delete(answered));
+  }
+
   async #answer(socket: Socket, message: Json, signal: AbortSignal): Promise<void> {
-    const { id = null, method, params } = (message ?? {}) as { id?: Json; method?: Json; params?: Json };
+    const { id = null, method, params, as } = (message ?? {}) as { [key: string]: Json };
     let answer: Json;
     try {
-      answer = { id, result: await this.#api.call(String(method), params, administrator, signal) };
+      const caller = as === undefined ? administrator : this.#api.callerFor(as as unknown as WireCaller);
+      answer = { id, result: await this.#api.call(String(method), params, caller, signal) };
     } catch (error) {
       answer = { id, error: toWire(BelfryError.is(error) ? error : faults.internal("this call", error)) };
     }

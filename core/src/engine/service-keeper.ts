@@ -5,15 +5,17 @@ import type { Logger } from "../interfaces/logger.ts";
 export class ServiceKeeper {
   readonly #logger: Logger;
   readonly #signal: AbortSignal;
+  readonly #role: "all" | "engine" | "api";
   #running: Part<"service">[] = [];
 
-  constructor(logger: Logger, signal: AbortSignal) {
+  constructor(logger: Logger, signal: AbortSignal, role: "all" | "engine" | "api" = "all") {
+    this.#role = role;
     this.#logger = logger;
     this.#signal = signal;
   }
 
   async start(services: readonly Part<"service">[]): Promise<void> {
-    for (const service of services) {
+    for (const service of this.#own(services)) {
       await service.part.start(this.#signal);
       this.#running.push(service);
     }
@@ -24,8 +26,9 @@ export class ServiceKeeper {
    * yet; `all` stops and starts every one. If one cannot start, everything is put back as it was, and its reason
    * is thrown.
    */
-  async change(next: readonly Part<"service">[], all: boolean): Promise<{ undo(): Promise<void> }> {
+  async change(wanted: readonly Part<"service">[], all: boolean): Promise<{ undo(): Promise<void> }> {
     const before = this.#running;
+    const next = this.#own(wanted);
     const stays = (service: Part<"service">, among: readonly Part<"service">[]) =>
       !all && among.some((other) => other.part === service.part);
     const leaving = before.filter((service) => !stays(service, next));
@@ -56,6 +59,17 @@ export class ServiceKeeper {
     }
     this.#running = next.filter((service) => begun.includes(service) || staying.includes(service));
     return { undo };
+  }
+
+  /** Those that belong to this process. */
+  #own(services: readonly Part<"service">[]): readonly Part<"service">[] {
+    if (this.#role === "all") return services;
+    return services.filter(({ part }) => (part.role ?? "engine") === this.#role);
+  }
+
+  /** What to tell of those that run. */
+  describe(): string[] {
+    return this.#running.flatMap(({ part }) => part.describe?.() ?? []);
   }
 
   async stop(): Promise<void> {

@@ -165,6 +165,28 @@ export const faults = {
       why: `Nobody answers at ${socket}.`,
       fix: "Start it with `belfry start`, or name its folder with --state.",
     }),
+  engineAway: (method: string, socket: string, cause: unknown) =>
+    new BelfryError(
+      "BELFRY_ENGINE_AWAY",
+      {
+        what: `"${method}" cannot be carried out now.`,
+        why: `The process that has the engine has to do it, and it does not answer at ${socket}. If it ended in the middle of this call, it may have done it.`,
+        fix: "Start it with `belfry start --roles engine`, or ask the master that has the engine where it runs.",
+      },
+      { cause },
+    ),
+  callerBound: (method: string) =>
+    new BelfryError("BELFRY_CALLER_BOUND", {
+      what: `"${method}" cannot be passed on to the process that has the engine.`,
+      why: "What this caller may see is known by a function of a plugin, which is in this process only.",
+      fix: "Use a token, or let one process have both roles.",
+    }),
+  databaseUnready: (pending: readonly string[]) =>
+    new BelfryError("BELFRY_DATABASE_UNREADY", {
+      what: "This process cannot start yet.",
+      why: `The database lacks ${pending.join(", ")}, and a process without an engine makes no tables.`,
+      fix: "Start the process that has the engine first: `belfry start --roles engine`.",
+    }),
   socketForbidden: (socket: string) =>
     new BelfryError("BELFRY_SOCKET_FORBIDDEN", {
       what: "The master may not be asked by this user.",

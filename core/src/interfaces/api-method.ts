@@ -59,6 +59,13 @@ export interface ApiMethod<P extends z.ZodType = z.ZodType, R extends z.ZodType 
    * see. It may be given again without a call. Default: no answer does.
    */
   lasts?(answer: z.input<R>): boolean;
+  /**
+   * Where it is carried out when the web has a process of its own beside the engine's: `here` in the process that is
+   * asked; `writer` where the database may be written, which on SQLite is the engine's process; `engine` in the
+   * process that has the engine. If that one cannot be reached, what needs only "read" is answered here. Default:
+   * `here` for what needs "read", else `writer`.
+   */
+  readonly place?: "here" | "writer" | "engine";
   /** May be called any number of times at once. Throws BelfryErrors. Must not wait without listening to `ctx.signal`. */
   call(params: z.output<P>, ctx: ApiContext): Promise<z.input<R>>;
 }

@@ -80,6 +80,8 @@ export interface Dialect {
 
 /** Where history is kept. One instance per master. */
 export interface Database {
+  /** True if only one process may write it; others open it `readOnly`. */
+  readonly oneWriter?: boolean;
   /** Rejects with a BelfryError that says what is wrong (file locked, server not reachable, password). */
   open(ctx: DatabaseContext): Promise<DatabaseConnection>;
   /**

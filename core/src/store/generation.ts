@@ -20,6 +20,12 @@ export interface GenerationFacts {
   changed?: boolean;
 }
 
+/** The id of the generation that was loaded last; 0 if there is none. */
+export async function newestGeneration(store: Store): Promise<number> {
+  const newest = store.read.selectFrom("config_generations").select("id").orderBy("id", "desc").limit(1);
+  return (await newest.executeTakeFirst())?.id ?? 0;
+}
+
 /**
  * Writes down what a configuration is and which builders it has. Builders that are gone stay for
  * their history and are no longer configured. `also` is done in the same transaction. Returns the generation's id.

@@ -60,12 +60,12 @@ export async function listTokens(store: Store): Promise<TokenFacts[]> {
   return rows.map(toFacts);
 }
 
-/** The facts of a token that may be used now; notes that it was used. */
-export async function useToken(store: Store, token: string, now: number): Promise<TokenFacts | undefined> {
+/** The facts of a token that may be used now; notes that it was used, unless told not to. */
+export async function useToken(store: Store, token: string, now: number, note = true): Promise<TokenFacts | undefined> {
   if (!token.startsWith(PREFIX) || token.length > 100) return undefined;
   const row = await store.read.selectFrom("tokens").selectAll().where("hash", "=", hashOf(token)).executeTakeFirst();
   if (!row || row.revoked_at !== null || (row.expires_at !== null && row.expires_at <= now)) return undefined;
-  if (row.used_at === null || now - row.used_at > USED_EVERY) {
+  if (note && (row.used_at === null || now - row.used_at > USED_EVERY)) {
     await store.write((tx) => tx.db.updateTable("tokens").set({ used_at: now }).where("id", "=", row.id).execute());
   }
   return toFacts(row);

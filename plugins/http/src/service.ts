@@ -14,6 +14,7 @@ import { upgrades } from "./upgrades.ts";
 
 /** Listens, and ends in order: no new connections, running requests to their end, then nothing. */
 export class HttpService implements Service {
+  readonly role = "api";
   readonly #options: HttpOptions;
   readonly #container: DependencyContainer;
   readonly #mounts: () => Mounts;

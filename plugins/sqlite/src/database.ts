@@ -22,6 +22,7 @@ const BUSY_TIMEOUT = 3;
 const LONGEST_OPEN = 5_000;
 
 export class SqliteDatabase implements Database {
+  readonly oneWriter = true;
   readonly #options: SqliteOptions;
 
   constructor(options: SqliteOptions) {

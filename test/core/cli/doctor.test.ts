@@ -75,7 +75,7 @@ test("completion is a script that the shell takes, and knows commands and their 
 test("master.log is put aside when it is full, and only so many old ones are kept", async () => {
   await using world = await World.make();
   const folder = world.path("state");
-  const log = await openMasterLog(folder, "info", () => undefined, { bytes: 2_000, kept: 2 });
+  const log = await openMasterLog(folder, "info", () => undefined, { rotation: { bytes: 2_000, kept: 2 } });
   const size = async () => (await stat(log.file).catch(() => undefined))?.size ?? 0;
   for (let round = 0; round < 6; round += 1) {
     for (let i = 0; i < 30; i += 1) log.logger.info({ round, i }, "something to fill it with");

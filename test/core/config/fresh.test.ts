@@ -100,7 +100,7 @@ test("that fails is told without what the loading added to its name, and can be 
 const slots = (n: number) => 1 + (Math.floor(n / 10) % 3);
 
 const config = (n: number) => `
-  import { defineConfig } from "belfry";
+  import { defineConfig, masterLock } from "belfry";
   import { http } from "@belfry/http";
   import { jsonrpc } from "@belfry/jsonrpc";
   import { anyBranch, force } from "@belfry/schedulers";
@@ -109,15 +109,19 @@ const config = (n: number) => `
   import { localWorker } from "@belfry/worker";
   import { command } from "./command.ts";
   import { local } from "./plugin.ts";
+  const licence = masterLock({ name: "licence", maxCount: ${1 + (n % 5)} });
   export default defineConfig({
     title: "T${n}",
     database: sqlite({ synchronous: "normal" }),
     services: [http({ port: 0, grace: ${1_000 + n} }), jsonrpc(), local({ n: ${n} })],
     workers: [localWorker({ name: "w", slots: ${slots(n)} })],
+    locks: [licence],
     schedulers: [force({ name: "f", builders: ["b0"] }), anyBranch({ name: "a", builders: ["b1"] })],
     builders: Array.from({ length: 50 }, (_, i) => ({
       name: \`b\${i}\`,
       workers: ["w"],
+      locks: [licence.access("counting")],
+      canStart: () => ${n} >= 0,
       steps: [shell({ name: "one", command: command(i) }), shell({ name: "two", command: () => command(${n}) })],
     })),
   });`;

@@ -21,6 +21,7 @@ export function configMethods(deps: ApiDeps) {
   return [
     defineMethod({
       name: "config.plan",
+      place: "engine",
       permission: "admin",
       summary:
         "What a reload would change: loads the configuration, checks it, and compares it with the one that runs.",
@@ -34,6 +35,7 @@ export function configMethods(deps: ApiDeps) {
     }),
     defineMethod({
       name: "config.reload",
+      place: "engine",
       permission: "admin",
       summary:
         "Loads the configuration again and goes over to it; a broken one is refused with all faults, and the running one goes on. A service that is restarted may be the one that the answer comes through.",

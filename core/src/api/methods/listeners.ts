@@ -33,6 +33,7 @@ export function listenerMethods(deps: ApiDeps) {
     }),
     defineMethod({
       name: "listeners.acknowledge",
+      place: "writer",
       permission: "read",
       summary: "Says that a listener in another process has dealt with everything up to a position. Needs a token.",
       params: z.strictObject({ listener, position: z.string().max(40) }),

@@ -29,6 +29,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
   return [
     defineMethod({
       name: "status.now",
+      place: "engine",
       permission: "read",
       summary: "What this master does now, at once and from memory: running builds with their steps, workers, loops.",
       params: z.strictObject({}),
@@ -144,6 +145,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
     }),
     defineMethod({
       name: "master.stop",
+      place: "engine",
       permission: "admin",
       summary: "Stops this master: at once, so that running builds are built again later, or when they have ended.",
       params: z.strictObject({ when: z.enum(["now", "after-builds"]).optional() }),
@@ -157,6 +159,7 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
     }),
     defineMethod({
       name: "master.restart",
+      place: "engine",
       permission: "admin",
       summary:
         "Starts this master again, with its configuration and plugins loaded anew; a configuration that is broken is refused before. Builds whose running steps are resumable go on, others are built again, or are waited for with `after-builds`.",

@@ -20,6 +20,7 @@ export function retentionMethods(deps: ApiDeps) {
   return [
     defineMethod({
       name: "retention.status",
+      place: "engine",
       permission: "admin",
       summary: "When old history was last removed, what it came to, and when it is looked for again.",
       params: z.strictObject({}),

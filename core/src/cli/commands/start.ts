@@ -3,6 +3,7 @@ import { Option } from "commander";
 import { internal } from "../../api/callers.ts";
 import { loadFresh } from "../../config/load.ts";
 import { messageOf } from "../../errors/belfry-error.ts";
+import { faults } from "../../errors/catalogue.ts";
 import type { Json } from "../../interfaces/values.ts";
 import type { Master } from "../../master.ts";
 import { version } from "../../version.ts";
@@ -30,6 +31,7 @@ const ANSWER_FIRST = 50;
 interface StartOptions {
   once?: boolean;
   plain?: boolean;
+  roles: "engine" | "api" | "engine,api";
   logLevel: LogLevel;
 }
 
@@ -42,9 +44,16 @@ const start: CliCommand = {
     command
       .option("--once", "leave when the first buildset is finished: 0 for success or warnings, 1 otherwise")
       .option("--plain", "print plain lines with times, also in a terminal")
+      .addOption(
+        new Option("--roles <roles>", "what this process does: the engine, or the web beside another process's engine")
+          .choices(["engine", "api", "engine,api"])
+          .default("engine,api"),
+      )
       .addOption(new Option("--log-level <level>", "what goes to master.log").choices(LEVELS).default("info"));
   },
   async run(session, _positional, options) {
+    if (options["once"] && options["roles"] === "api")
+      throw faults.usage("`--once` needs a process that has the engine.");
     const wish = new StopWish();
     wish.listen(() => process.exit(EXIT.interrupted));
     return new MasterRun(session, options as unknown as StartOptions, wish).carryOut();
@@ -72,11 +81,17 @@ class MasterRun {
     const begun = performance.now();
     const { stateFolder, configFile } = this.#session;
     const [{ Master }, loaded] = await Promise.all([import("../../master.ts"), loadFresh(configFile)]);
-    const log = await openMasterLog(stateFolder, this.#options.logLevel, (line, isError) => this.#warn(line, isError));
+    const log = await openMasterLog(
+      stateFolder,
+      this.#options.logLevel,
+      (line, isError) => this.#warn(line, isError),
+      this.#options.roles === "api" ? { name: "api.log" } : {},
+    );
     this.#catchStrays(log);
     try {
       const master = new Master(loaded.value, {
         folder: loaded.folder,
+        role: this.#options.roles === "engine,api" ? "all" : this.#options.roles,
         stateFolder,
         loaded,
         load: () => loadFresh(configFile),
@@ -189,7 +204,7 @@ class MasterRun {
 
   #greet(master: Master, log: MasterLog, millis: number): void {
     const { out, json, cwd } = this.#session;
-    const services = master.generation.services.flatMap(({ part }) => part.describe?.() ?? []);
+    const services = master.describe();
     const { title, masterName } = master.generation;
     if (json) {
       out.line(

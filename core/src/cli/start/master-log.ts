@@ -22,17 +22,17 @@ export interface MasterLog {
 }
 
 /**
- * Opens `master.log` in the master's folder, which is made if needed. `onWarning` is told of
+ * Opens the master's log, `master.log`, in the master's folder, which is made if needed. `onWarning` is told of
  * warnings and errors too, each as one line.
  */
 export async function openMasterLog(
   folder: string,
   level: LogLevel,
   onWarning: (line: string, isError: boolean) => void,
-  rotation = ROTATION,
+  { rotation = ROTATION, name = "master.log" } = {},
 ): Promise<MasterLog> {
   const [{ pino, destination: openDestination, stdSerializers }] = await Promise.all([import("pino"), prepare(folder)]);
-  const file = join(folder, "master.log");
+  const file = join(folder, name);
   const destination = openDestination({ dest: file, sync: false, mode: 0o600, maxLength: MOST_WAITING });
   let broken = false;
   destination.on("error", (error: Error) => {
