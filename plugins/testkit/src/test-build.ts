@@ -75,6 +75,11 @@ export interface TestBuild extends AsyncDisposable {
   readonly lateUses: readonly string[];
   /** Runs a step in this build. Rejects with what the step throws. */
   run(step: BuildStep, options?: TestRunOptions): Promise<StepResult>;
+  /**
+   * Runs a step again as if the master had been restarted after the last call of the run before: its calls are
+   * answered with what they gave then. Rejects with what the step throws, and where it calls something else than before, or less.
+   */
+  resume(step: BuildStep): Promise<StepResult>;
   close(): Promise<void>;
 }
 
@@ -96,6 +101,15 @@ export async function testBuild(options: TestBuildOptions = {}): Promise<TestBui
   return build;
 }
 
+interface Recorded {
+  call: string;
+  outcome: Promise<unknown>;
+  /** The lines of a command that somebody was told of. */
+  told: Parameters<OnLine>[];
+}
+
+type OnLine = NonNullable<Parameters<StepWorker["run"]>[0]["onLine"]>;
+
 class LocalTestBuild implements TestBuild {
   readonly folder: string;
   readonly info: BuildInfo;
@@ -113,6 +127,8 @@ class LocalTestBuild implements TestBuild {
   readonly #options: TestBuildOptions;
   readonly #written = new Map<string, string>();
   readonly #asked = new Set<string>();
+  /** What was called in the last run. */
+  #record: Recorded[] = [];
 
   constructor(folder: string, options: TestBuildOptions) {
     this.folder = folder;
@@ -125,9 +141,22 @@ class LocalTestBuild implements TestBuild {
     return new Map([...this.#written].map(([name, text]) => [name, this.#mask(text)]));
   }
 
-  async run(
+  run(step: BuildStep, options: TestRunOptions = {}): Promise<StepResult> {
+    this.#record = [];
+    return this.#run(step, options, undefined);
+  }
+
+  async resume(step: BuildStep): Promise<StepResult> {
+    const left = [...this.#record];
+    const result = await this.#run(step, {}, left);
+    if (left.length > 0) throw new Error(`it did not call ${left.map(({ call }) => call).join(", ")} again`);
+    return result;
+  }
+
+  async #run(
     step: BuildStep,
-    { signal = new AbortController().signal, onCall }: TestRunOptions = {},
+    { signal = new AbortController().signal, onCall }: TestRunOptions,
+    replayed: Recorded[] | undefined,
   ): Promise<StepResult> {
     let over = false;
     const use = (what: string) => {
@@ -142,12 +171,31 @@ class LocalTestBuild implements TestBuild {
         this.pending -= 1;
       }
     };
-    const call = <T>(name: string, work: () => Promise<T>): Promise<T> =>
-      busy(`worker.${name}`, () => {
+    const call = <T>(
+      name: string,
+      args: unknown[],
+      work: (onLine: OnLine) => Promise<T>,
+      onLine?: OnLine,
+    ): Promise<T> =>
+      busy(`worker.${name}`, async () => {
         this.calls.push(name);
         onCall?.(name);
         if (name !== "run") signal.throwIfAborted();
-        return work();
+        const what = `${name} ${JSON.stringify(args)}`;
+        if (replayed) {
+          const at = replayed.findIndex((one) => one.call === what);
+          const [known] = at < 0 ? [] : replayed.splice(at, 1);
+          if (!known) throw new Error(`it called ${what}, which it had not called before`);
+          for (const line of known.told) onLine?.(...line);
+          return (await known.outcome) as T;
+        }
+        const told: Parameters<OnLine>[] = [];
+        const outcome = work((...line) => {
+          told.push(line);
+          onLine?.(...line);
+        });
+        this.#record.push({ call: what, outcome, told });
+        return outcome;
       });
     const log = (name: string): StepLog => {
       use(`log(${name})`);
@@ -175,23 +223,30 @@ class LocalTestBuild implements TestBuild {
     const worker: StepWorker = {
       name: this.info.worker,
       folder: this.folder,
-      run: (command) => call("run", () => this.#command(command, signal, log)),
-      stat: (given) => call("stat", () => statFile(path(given))),
+      run: ({ onLine, ...command }) =>
+        call(
+          "run",
+          [command],
+          (tell) => this.#command({ ...command, ...(onLine && { onLine: tell }) }, signal, log),
+          onLine,
+        ),
+      stat: (given) => call("stat", [given], () => statFile(path(given))),
       exists: (given) =>
-        call("exists", () =>
+        call("exists", [given], () =>
           fs.lstat(path(given)).then(
             () => true,
             () => false,
           ),
         ),
-      readFile: (given, how) => call("readFile", () => readFile(path(given), how?.maxBytes)),
+      readFile: (given, how) => call("readFile", [given, how], () => readFile(path(given), how?.maxBytes)),
       readText: (given, how) =>
-        call("readText", async () => (await readFile(path(given), how?.maxBytes)).toString("utf8")),
-      writeFile: (given, data, how) => call("writeFile", () => writeFile(path(given), data, how?.executable)),
-      mkdir: (given) => call("mkdir", async () => void (await fs.mkdir(path(given), { recursive: true }))),
-      remove: (given) => call("remove", () => fs.rm(path(given), { recursive: true, force: true })),
-      copy: (from, to) => call("copy", () => fs.cp(path(from), path(to), { recursive: true, force: true })),
-      list: (given) => call("list", () => listFolder(path(given))),
+        call("readText", [given, how], async () => (await readFile(path(given), how?.maxBytes)).toString("utf8")),
+      writeFile: (given, data, how) =>
+        call("writeFile", [given, String(data), how], () => writeFile(path(given), data, how?.executable)),
+      mkdir: (given) => call("mkdir", [given], async () => void (await fs.mkdir(path(given), { recursive: true }))),
+      remove: (given) => call("remove", [given], () => fs.rm(path(given), { recursive: true, force: true })),
+      copy: (from, to) => call("copy", [from, to], () => fs.cp(path(from), path(to), { recursive: true, force: true })),
+      list: (given) => call("list", [given], () => listFolder(path(given))),
     };
     const ctx: StepContext = {
       build: this.info,

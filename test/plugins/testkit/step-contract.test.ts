@@ -79,6 +79,31 @@ test("finds a step that mixes up builds which overlap", async () => {
   assert.equal(await broken(make), ["gives each of several builds at once what it gives it alone"]);
 });
 
+test("finds a step that says it is resumable and does something else each time", async () => {
+  const title = "does the same again when it is resumed after a restart, if it says so";
+  const resumable = (run: (ctx: StepContext) => Promise<StepResult>) => () => ({ name: "it", resumable: true, run });
+  const other = resumable(async (ctx) => {
+    await ctx.worker.mkdir(String(Math.random()));
+    return success;
+  });
+  assert.ok((await broken(other)).includes(title));
+  let turns = 0;
+  const less = resumable(async (ctx) => {
+    turns += 1;
+    if (turns % 2 === 1) await ctx.worker.mkdir("once");
+    return success;
+  });
+  assert.ok((await broken(less)).includes(title));
+  const same = resumable(async (ctx) => {
+    const heard: string[] = [];
+    await ctx.worker.exists("nothing");
+    await ctx.worker.run({ command: "echo a; echo b", onLine: (line) => heard.push(line) });
+    ctx.signal.throwIfAborted();
+    return { result: "success", summary: heard.join() };
+  });
+  assert.equal(await broken(same), []);
+});
+
 test("finds a step that changes the master's environment", async () => {
   const make = step(async () => {
     process.env.BELFRY_TEST_LEFT = String(Math.random());

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
-import { type BuildStep, RESULTS, type StepResult } from "belfry";
+import { type BuildStep, messageOf, RESULTS, type StepResult } from "belfry";
 import { type Check, CheckList } from "../checks.ts";
 import { type TestBuild, type TestBuildOptions, testBuild } from "../test-build.ts";
 import { within } from "../waiting.ts";
@@ -93,6 +93,17 @@ export function stepContract(name: string, options: StepContractOptions): Check[
     assert.deepEqual({ folder: process.cwd(), env: { ...process.env } }, before);
   });
 
+  list.add("does the same again when it is resumed after a restart, if it says so", async () => {
+    const step = options.make();
+    if (!step.resumable) return;
+    for (const each of builds) {
+      await using build = await testBuild(each);
+      const before = await settled(run(step, build));
+      const after = await settled(within(limit, `step "${step.name}"`, build.resume(options.make())));
+      assert.deepEqual(said(after), said(before), "it came to something else");
+    }
+  });
+
   for (const stoppedCommand of ["resolves", "rejects"] as const) {
     list.add(
       `a build stopped at any worker call ends it with the signal's reason (the call ${stoppedCommand})`,
@@ -164,6 +175,11 @@ async function filesOf(build: TestBuild): Promise<Record<string, string>> {
 
 function fieldsOf(step: BuildStep): Record<string, unknown> {
   return { ...step };
+}
+
+/** What a run came to, to be compared with another one's. */
+function said(ended: Awaited<ReturnType<typeof settled<StepResult>>>): unknown {
+  return "resolved" in ended ? ended.resolved : { rejected: messageOf(ended.rejected) };
 }
 
 async function settled<T>(promise: Promise<T>): Promise<{ resolved: T } | { rejected: unknown }> {
