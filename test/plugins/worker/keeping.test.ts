@@ -174,7 +174,7 @@ test("why a command is being ended is not forgotten", async () => {
   const worker = await world.worker();
   const session = await worker.open(build(1));
   const word = tag();
-  const line = `trap 'touch asked' TERM; echo; while [ ! -e go ]; do sleep 0.0${word.slice(-3)}; done; exit 9`;
+  const line = `trap ': > asked' TERM; echo; while [ ! -e go ]; do sleep 0.0${word.slice(-3)}; done; exit 9`;
   const call = begin(session, { command: line, killGrace: 50_000 }, "a");
   await until("it runs", () => call.text !== "");
   call.abort.abort();
@@ -265,6 +265,21 @@ test("a worker that cannot say where it waits ends everything, and says so", asy
   assert.equal(processesWith(word), []);
   assert.match(world.notes.join(), /could not be kept/);
   await rm(join(workerFolder(world), ".waiting.json"), { recursive: true });
+});
+
+test("a kept command whose pipes were removed is ended, and its build finds nothing", async () => {
+  await using world = await World.make();
+  const worker = await world.worker();
+  const session = await worker.open(build(1));
+  const word = tag();
+  const line = `echo; sleep ${word}`;
+  const call = begin(session, line, "a");
+  await until("it runs", () => call.text !== "");
+  const next = await restart(world, worker, [session]);
+  const pipes = join(workerFolder(world), ".pipes");
+  for (const name of await readdir(pipes)) await rm(join(pipes, name), { recursive: true });
+  assert.is((await resume(await next.open(build(1)), line, "a")).result, undefined);
+  assert.equal(processesWith(word), []);
 });
 
 test("a file that says nothing of use is removed", async () => {
