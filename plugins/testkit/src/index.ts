@@ -8,6 +8,7 @@ export { type ListenerContractOptions, type ListeningWorld, listenerContract } f
 export { logStoreContract, type OpenLogStore } from "./contracts/log-store.ts";
 export { type SchedulerContractOptions, type SchedulerPass, schedulerContract } from "./contracts/scheduler.ts";
 export { type StepContractOptions, stepContract } from "./contracts/step.ts";
+export { type WorkerContractOptions, type WorkerWorld, workerContract } from "./contracts/worker.ts";
 export { createPart } from "./create-part.ts";
 export {
   type FakeCommand,

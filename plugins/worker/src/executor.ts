@@ -177,7 +177,7 @@ export class Executor {
       try {
         command.reopen(kept.command);
       } catch {
-        command.abort(faults.workerLost(this.#options.name));
+        command.letGo();
         await this.#kept.dropOne(id, command.grace);
         return undefined;
       }

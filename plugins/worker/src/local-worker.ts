@@ -189,7 +189,7 @@ export class LocalWorker implements Worker {
     if (!executor) await clearWaiting(file, waiting);
     note(
       executor
-        ? `took over ${executor.kept} commands that were kept over the restart`
+        ? `commands that were kept over the restart: ${executor.kept}`
         : "the process that keeps its commands does not answer; they are ended",
     );
     return executor;

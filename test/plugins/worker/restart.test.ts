@@ -69,7 +69,7 @@ for (const last of ["taken", "refused"] as const) {
     assert.is(again, undefined);
     assert.ok((await readFile(join(world.folder, "stdout"), "utf8")) === numbered("out"), "stdout is whole");
     assert.ok((await readFile(join(world.folder, "stderr"), "utf8")) === numbered("err"), "stderr is whole");
-    assert.equal(notes, ["took over 1 commands that were kept over the restart"]);
+    assert.equal(notes, ["commands that were kept over the restart: 1"]);
     await nothingIsLeft(world, world.folder, socket);
   });
 }

@@ -45,6 +45,8 @@ export class Successor {
     this.#server.on("connection", (guest) => this.#listen(guest));
     this.#server.listen(this.#socket);
     await once(this.#server, "listening");
+    // A guest that cannot be let in, since open files are short, is no reason to end everything.
+    this.#server.on("error", () => {});
     chmodSync(this.#socket, 0o600);
     const draft = `${file}.${process.pid}`;
     const text = JSON.stringify({ versions, pid: process.pid, socket: this.#socket, token: this.#token });
