@@ -2,6 +2,7 @@ import { dirname, join, resolve } from "node:path";
 import { lockHolder, lockState } from "../engine/state-lock.ts";
 import { systemClock } from "../engine/system-clock.ts";
 import { faults } from "../errors/catalogue.ts";
+import { copyStore } from "../store/copy.ts";
 import { Store } from "../store/store.ts";
 import { EXIT } from "./exit-code.ts";
 import { openDatabase } from "./open-database.ts";
@@ -31,7 +32,6 @@ export async function copy(session: Session, other: string): Promise<number> {
 async function copyLocked(session: Session, target: string, folder: string): Promise<number> {
   await using from = await openDatabase(session, session.configFile, session.stateFolder, true);
   await using to = await openDatabase(session, target, folder, false);
-  const { copyStore } = await import("../store/copy.ts");
   const tables = await copyStore(
     new Store(from.connection, systemClock),
     new Store(to.connection, systemClock),
