@@ -10,7 +10,7 @@ export type { MethodTable } from "./api/method.ts";
 export { SocketClient } from "./api/socket-client.ts";
 export { TOKENS } from "./api/tokens.ts";
 export { type BuilderConfig, type Config, defineConfig, type Limits, type RetentionConfig } from "./config/config.ts";
-export type { Difference, Effect } from "./config/difference.ts";
+export type { Difference, Effect, Reloaded } from "./config/difference.ts";
 export { systemClock } from "./engine/system-clock.ts";
 export { BelfryError, messageOf } from "./errors/belfry-error.ts";
 export * from "./interfaces/index.ts";
@@ -34,7 +34,7 @@ export {
   renders,
   sequence,
 } from "./plugins/define.ts";
-export type { LoadedConfig, Reloaded } from "./reload.ts";
+export type { LoadedConfig } from "./reload.ts";
 export type { History } from "./status/history.ts";
 export { type AnyKysely, type DirectKysely, directKysely, type SqlLanguage } from "./store/direct-kysely.ts";
 export { LocalDoorbell } from "./store/local-doorbell.ts";

@@ -1,5 +1,5 @@
 import type { CoreApi } from "./api/core-api.ts";
-import { type Difference, difference } from "./config/difference.ts";
+import { type Difference, difference, type Reloaded } from "./config/difference.ts";
 import { type Generation, generationInPieces } from "./config/generation.ts";
 import type { MakeContext } from "./config/parts.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -17,15 +17,6 @@ export interface LoadedConfig {
   code?: string | undefined;
   /** Called when the generation is over, or was refused. */
   release?(): void;
-}
-
-export interface Reloaded {
-  /** The generation that is in force. */
-  generation: number;
-  /** What is different from the one before. */
-  items: Difference[];
-  /** Workers that end, or are replaced, when their builds have ended. */
-  draining: string[];
 }
 
 /** What a reload works on. */

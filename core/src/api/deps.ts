@@ -1,10 +1,9 @@
-import type { Difference } from "../config/difference.ts";
+import type { Difference, Reloaded } from "../config/difference.ts";
 import type { Generation } from "../config/generation.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import type { Registry } from "../plugins/registry.ts";
-import type { Reloaded } from "../reload.ts";
 import type { EventFeed } from "../status/event-feed.ts";
 import type { Load } from "../status/load.ts";
 import type { Store } from "../store/store.ts";

@@ -16,6 +16,16 @@ export interface Difference {
   effect: Effect;
 }
 
+/** What a reload came to. */
+export interface Reloaded {
+  /** The generation that is in force. */
+  generation: number;
+  /** What is different from the one before. */
+  items: Difference[];
+  /** Workers that end, or are replaced, when their builds have ended. */
+  draining: string[];
+}
+
 const MOST_PATHS = 20;
 const CODE = "(the code it was loaded with)";
 

@@ -1,4 +1,4 @@
-import type { Reloaded } from "../../reload.ts";
+import type { Reloaded } from "../../config/difference.ts";
 import type { CliCommand } from "../cli-command.ts";
 import { differenceLines } from "../difference-lines.ts";
 import { EXIT } from "../exit-code.ts";
