@@ -136,6 +136,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     "builds.rebuild": [{ build: seen.build, reason: "again" }],
     "requests.cancel": [{ request: running.waiting, reason: "no" }],
     "builds.stop": [{ build: running.build, reason: "enough" }],
+    "master.restart": [{ when: "now" }, {}],
     "master.stop": [{ when: "now" }, {}],
   };
 };
@@ -231,6 +232,7 @@ for (const kind of DATABASES) {
     // A log grows, or not, by how long the machine takes for the calls above.
     const unseen = Object.keys(EVENT_TYPES).filter((type) => !seen.has(type) && type !== "log.grew");
     assert.equal(unseen.sort(), [
+      "build.resumed",
       "config.refused",
       "job.parked",
       "request.collapsed",
@@ -409,7 +411,7 @@ for (const kind of DATABASES) {
     for (const id of [2 ** 53, 1.5, 1e300])
       assert.is(await refused(kit, "builds.get", { build: id }), "BELFRY_PARAMS_INVALID");
     for (const method of kit.master.api.methods()) {
-      if (method.name === "master.stop" || method.name === "builds.stop") continue;
+      if (["master.stop", "master.restart", "builds.stop"].includes(method.name)) continue;
       for (const { at, kind: type, put } of places(method, samples(world)[method.name]?.[0] ?? {})) {
         if (type !== "number") continue;
         for (const number of [...numbers, 2 ** 53, 1e300, -0.5])
@@ -443,7 +445,7 @@ for (const kind of DATABASES) {
       "__proto__",
     ];
     for (const method of kit.master.api.methods()) {
-      if (method.name === "master.stop" || method.name === "builds.stop") continue;
+      if (["master.stop", "master.restart", "builds.stop"].includes(method.name)) continue;
       for (const { at, kind: type, put } of places(method, samples(world)[method.name]?.[0] ?? {})) {
         if (type !== "text") continue;
         for (const text of texts) {

@@ -224,6 +224,7 @@ for (const kind of DATABASES) {
       "tokens.add",
       "tokens.list",
       "tokens.revoke",
+      "master.restart",
       "master.stop",
     ];
     for (const { name, permission } of api.methods())
