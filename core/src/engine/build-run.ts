@@ -7,7 +7,14 @@ import type { LogStore } from "../interfaces/log-store.ts";
 import type { Json, Result } from "../interfaces/values.ts";
 import type { Worker, WorkerSession } from "../interfaces/worker.ts";
 import { createSecretSet, type SecretSet } from "../logs/masker.ts";
-import { type BuildKey, finishBuild, lastGoodFigures, startBuild, type UnfinishedBuild } from "../store/builds.ts";
+import {
+  type BuildKey,
+  endOpenSteps,
+  finishBuild,
+  lastGoodFigures,
+  startBuild,
+  type UnfinishedBuild,
+} from "../store/builds.ts";
 import { forgetPlan, type PastBuild, type PastStep } from "../store/resuming.ts";
 import type { Store } from "../store/store.ts";
 import { type BuildFacts, type GivenProperties, NO_FACTS, readFacts, setFirstProperties } from "./build-facts.ts";
@@ -20,11 +27,14 @@ import { withGrace } from "./grace.ts";
 import { Interruption } from "./interruption.ts";
 import { isLeaseLost, type KeptLease } from "./lease-keeper.ts";
 import type { Locks } from "./lock-needs.ts";
+import { sealLogs } from "./recovery.ts";
 import { type RunningBuildView, viewOf } from "./running-build.ts";
 import { StepTree } from "./step-tree.ts";
 import { Tally } from "./tally.ts";
 
 const CLOSE_MILLIS = 30_000;
+/** For each thing that is done to let go of a build. */
+const DETACH_MILLIS = 10_000;
 
 export interface BuildRunDeps {
   store: Store;
@@ -67,6 +77,8 @@ export class BuildRun {
   /** True while it is given again what is written down already. */
   #remembering = false;
   #added = false;
+  /** True if it cannot be taken up after a restart, whatever its steps say. */
+  #forgotten = false;
   #time: Timer | undefined;
   #session: WorkerSession | undefined;
   #facts: BuildFacts = NO_FACTS;
@@ -82,7 +94,10 @@ export class BuildRun {
     this.#past = new Map(deps.past?.steps.map((step) => [step.step, step]));
     this.#writer = new BuildWriter(deps, build, this.#hard.signal);
     this.#properties = new BuildProperties((name, value, source) => {
-      if (!this.#remembering) this.#writer.recorder.property(name, this.#secrets.json(value) as Json, source);
+      if (this.#remembering) return;
+      const stored = this.#secrets.json(value) as Json;
+      this.#writer.recorder.property(name, stored, source);
+      if (stored !== value) this.#cannotGoOn();
     });
     this.#view = viewOf(build, countSteps(builder.steps));
     const lost = () => this.abandon(deps.lease.signal.reason);
@@ -117,6 +132,7 @@ export class BuildRun {
   get resumable(): boolean {
     return (
       this.#builder.plan !== null &&
+      !this.#forgotten &&
       !this.#view.stopping &&
       this.#view.startedAt !== null &&
       this.#session?.detach !== undefined &&
@@ -129,21 +145,51 @@ export class BuildRun {
 
   /**
    * Lets go of a build that is `resumable`, for the next life of the master: its steps stand still, its commands are
-   * kept by the worker, everything that it did is written down.
+   * kept by the worker, everything that it did is written down. Resolves in any case, after a while; with false if it
+   * will end as `retry`.
    */
-  async detach(): Promise<void> {
+  async detach(): Promise<boolean> {
     this.#frozen = true;
-    await this.#session?.detach?.();
+    const kept = await this.#inTime("the worker could not let go of it", async () => this.#session?.detach?.());
     // What had ended by then is still noted.
     await new Promise((resolve) => setImmediate(resolve));
-    const steps = [...this.#steps.values()];
-    const whole = (await Promise.all(steps.map(({ logs }) => logs.suspend()))).every(Boolean);
-    await this.#writer.persist(async (tx) => {
-      if (!whole) await forgetPlan(tx, this.key);
+    const whole = await this.#inTime("its logs could not be kept", async () => {
+      const steps = [...this.#steps.values()];
+      await Promise.all(steps.map(({ ending }) => ending));
+      const all = await Promise.all(steps.map(({ logs }) => logs.suspend()));
+      return all.every(Boolean);
     });
+    const goesOn = kept && whole;
+    await this.#inTime("what it did could not be written down", () =>
+      this.#writer.persist(async (tx) => {
+        if (!goesOn) await forgetPlan(tx, this.key);
+      }),
+    );
     this.#writer.freeze();
     this.#time?.cancel();
     this.#released.resolve();
+    return goesOn;
+  }
+
+  /** False if it failed, took too long, or gave false itself. A restart does not wait for ever, and not for one build. */
+  async #inTime(failure: string, work: () => Promise<boolean | void>): Promise<boolean> {
+    const tooLong = AbortSignal.abort(new Error(`it did not end within ${DETACH_MILLIS / 1_000} seconds`));
+    try {
+      return (await withGrace(work(), tooLong, DETACH_MILLIS)) !== false;
+    } catch (error) {
+      this.#deps.onError(failure, error, this.key);
+      return false;
+    }
+  }
+
+  /** What an earlier life knew is not all in the database: after a restart it ends as `retry`. */
+  #cannotGoOn(): void {
+    if (this.#builder.plan === null || this.#forgotten) return;
+    this.#forgotten = true;
+    // Together with the property itself: no later life finds the one without the other.
+    this.#writer
+      .persist((tx) => forgetPlan(tx, this.key))
+      .catch((error) => this.#deps.onError("it could not be noted that it cannot go on", error, this.key));
   }
 
   /** Lets go of the build without another write: it belongs to somebody else now. */
@@ -320,6 +366,20 @@ export class BuildRun {
         ? clock.now() + pause
         : await notBeforeAgain(store, clock, this.key, this.#builder.retry, result);
     const again = notBefore !== undefined;
-    await this.#writer.persist((tx) => finishBuild(tx, this.key, result, summary, again ? { again, notBefore } : {}));
+    if (this.#neverBegun()) {
+      await this.#writer.persist(async () => {});
+      const note = (message: string, error: unknown) => this.#deps.onError(message, error, this.key);
+      await sealLogs(store, this.#deps.logStore, this.key, this.#deps.lease, note);
+    }
+    await this.#writer.persist(async (tx) => {
+      if (this.#deps.past) await endOpenSteps(tx, this.key, "interrupted: the build could not go on");
+      await finishBuild(tx, this.key, result, summary, again ? { again, notBefore } : {});
+    });
+  }
+
+  /** True if an earlier life has left a step open that did not get its turn again. */
+  #neverBegun(): boolean {
+    const begun = new Set(this.#view.steps.map(({ step }) => step));
+    return [...this.#past.values()].some(({ step, finishedAt }) => finishedAt === null && !begun.has(step));
   }
 }

@@ -19,6 +19,8 @@ import type { StepLogs } from "./step-logs.ts";
 export interface RunningStep {
   readonly resumable: boolean;
   readonly logs: StepLogs;
+  /** While its end, or that of an attempt, is written down: resolves when that is done. */
+  ending?: Promise<void>;
 }
 
 /** What the steps of one running build share. */

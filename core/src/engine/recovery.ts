@@ -38,7 +38,8 @@ export async function recoverBuilds(
   }
 }
 
-async function sealLogs(
+/** Packs the logs of a build that nobody writes any more, and notes their end. */
+export async function sealLogs(
   store: Store,
   logStore: LogStore,
   build: BuildKey,

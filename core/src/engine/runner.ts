@@ -2,11 +2,12 @@ import type { ConfiguredWorker, Generation } from "../config/generation.ts";
 import { type Clock, sleep } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import type { Worker } from "../interfaces/worker.ts";
-import { type BuildKey, finishBuild, type UnfinishedBuild, unfinishedBuilds } from "../store/builds.ts";
+import { type BuildKey, endOpenSteps, finishBuild, type UnfinishedBuild, unfinishedBuilds } from "../store/builds.ts";
 import { type PastBuild, readPast } from "../store/resuming.ts";
 import type { Store } from "../store/store.ts";
 import { BuildRun } from "./build-run.ts";
 import type { KeptLease } from "./lease-keeper.ts";
+import { sealLogs } from "./recovery.ts";
 
 const REMEMBERED = 2_000;
 const RETRY_PAUSE = 30_000;
@@ -70,8 +71,12 @@ export class Runner {
     }
     for (const { build, result, summary } of refused) {
       const notBefore = this.#failed.has(build.id) ? this.#deps.clock.now() + RETRY_PAUSE : 0;
-      await this.#deps.store.write(async (tx) => {
+      const { store, logStore, onError } = this.#deps;
+      if (build.state === "running")
+        await sealLogs(store, logStore, build, lease, (message, error) => onError(message, error, build));
+      await store.write(async (tx) => {
         await tx.requireLease(lease);
+        if (build.state === "running") await endOpenSteps(tx, build, summary);
         await finishBuild(tx, build, result, summary, { notBefore });
       });
       this.#failed.delete(build.id);
@@ -113,11 +118,11 @@ export class Runner {
   async detach(reason: string): Promise<Set<Worker>> {
     this.#draining = true;
     const kept = this.running.filter((run) => run.resumable);
-    const places = new Set(kept.flatMap((run) => this.#places.get(run) ?? []));
+    const places = new Map(this.#places);
     for (const run of this.running) if (!kept.includes(run)) run.interrupt(reason);
-    await Promise.all(kept.map((run) => run.detach()));
+    const goOn = await Promise.all(kept.map(async (run) => ((await run.detach()) ? run : undefined)));
     await this.idle();
-    return places;
+    return new Set(goOn.flatMap((run) => (run && places.get(run)) ?? []));
   }
 
   async interrupt(reason: string): Promise<void> {

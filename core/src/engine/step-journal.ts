@@ -1,3 +1,4 @@
+import type { Millis } from "../interfaces/values.ts";
 import type { PastCall } from "../store/resuming.ts";
 
 const PATIENCE = 5_000;
@@ -17,6 +18,11 @@ export class StepJournal {
   /** True while there are calls that the step has not made again: it does what it has done before. */
   get replaying(): boolean {
     return this.#left.length > 0;
+  }
+
+  /** When the first of the calls that are left began. */
+  get since(): Millis | undefined {
+    return this.#left[0]?.startedAt;
   }
 
   /** The method of the call that is expected next. */

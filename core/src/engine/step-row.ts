@@ -36,8 +36,7 @@ export async function beginStep(
   scope.view.steps.push(view);
   const hidden = flags.hideIf === true;
   if (!past)
-    if (!past)
-      await scope.writer.persist((tx) => startStep(tx, scope.build, { step: number, name, kind, parent, hidden }));
+    await scope.writer.persist((tx) => startStep(tx, scope.build, { step: number, name, kind, parent, hidden }));
   return view;
 }
 

@@ -10,7 +10,7 @@ import type { Attempt } from "../store/build-details.ts";
 import { storable } from "../store/text.ts";
 import type { Tx } from "../store/tx.ts";
 import { errorRecord, resultOf, seconds } from "./build-failure.ts";
-import type { BuildScope } from "./build-scope.ts";
+import type { BuildScope, RunningStep } from "./build-scope.ts";
 import { Interruption } from "./interruption.ts";
 import { isLeaseLost } from "./lease-keeper.ts";
 import { settle } from "./settle.ts";
@@ -50,7 +50,8 @@ export async function runStep(scope: BuildScope, step: ConfiguredStep, place: St
   const { calls: count = 0, triggers = 0 } = attempts.at(-1) ?? {};
   const calls = { count: past?.calls.at(-1)?.call ?? count, triggers };
   logs.reopen();
-  scope.steps.set(number, { resumable: keeps, logs });
+  const running: RunningStep = { resumable: keeps, logs };
+  scope.steps.set(number, running);
   const summaryOf = (outcome: Outcome) =>
     secrets.text(storable(String(outcome.summary ?? ""))).slice(0, LONGEST_SUMMARY);
   let began = attempts.at(-1)?.finishedAt ?? view.startedAt;
@@ -67,6 +68,8 @@ export async function runStep(scope: BuildScope, step: ConfiguredStep, place: St
     });
     if (scope.frozen()) await new Promise(() => {});
     const summary = summaryOf(outcome);
+    const end = Promise.withResolvers<void>();
+    running.ending = end.promise;
     await logs.finish();
     const { result } = outcome;
     const now = clock.now();
@@ -88,11 +91,11 @@ export async function runStep(scope: BuildScope, step: ConfiguredStep, place: St
         value: attempts.map((one) => ({ ...one })),
         events: [event],
       });
+      end.resolve();
+      if (scope.frozen()) await new Promise(() => {});
       continue;
     }
     const hidden = isHidden(scope, flags, { result, summary });
-    if (scope.frozen()) await new Promise(() => {});
-    scope.steps.delete(number);
     Object.assign(view, { finishedAt: now, result, summary });
     await endStep(scope, place, {
       step: number,
@@ -105,6 +108,8 @@ export async function runStep(scope: BuildScope, step: ConfiguredStep, place: St
       failing: failingOf(outcome).map((test) => secrets.text(test)),
       added: added.length,
     });
+    scope.steps.delete(number);
+    end.resolve();
     return { result, summary, added };
   }
 }
@@ -133,7 +138,10 @@ async function carryOut(
   began: Millis,
 ): Promise<Outcome> {
   const { clock, hard } = scope;
-  using time = timeLimit(clock, flags.maxTime, { since: partial.journal && began });
+  const { journal } = partial;
+  // Its time counts from when it had its locks; then it called its worker.
+  const since = journal && (flags.locks === undefined ? began : (journal.since ?? began));
+  using time = timeLimit(clock, flags.maxTime, { since });
   const signal = AbortSignal.any([hard, time.signal, ...stops]);
   const parts: StepParts = { ...partial, signal };
   const worker = stepWorker(scope, parts);
@@ -151,8 +159,11 @@ async function carryOut(
     const result = await settle(step.run(stepContext(scope, parts, worker.hands)), signal, name, clock);
     if (typeof result !== "object" || result === null || !RESULTS.includes(result.result))
       throw faults.resultInvalid(name);
+    if (journal?.replaying) throw new Error(`the step did not call ${journal.next} again`);
     return result;
   } catch (error) {
+    if (journal?.replaying && !signal.aborted && !isLeaseLost(error))
+      scope.giveUp(`it could not go on after a restart of the master: the step did not call ${journal.next} again`);
     return await failedStep(error, signal, parts.logs);
   } finally {
     worker.hands.end();

@@ -53,16 +53,18 @@ export class StepTree {
 
   /** Runs a step or group, and then whatever it has added. */
   async #branch(first: Numbered, level: Level): Promise<void> {
-    const { hard, view } = this.#scope;
+    const { hard, view, past, frozen } = this.#scope;
     const queue = [first];
     for (let next = queue.shift(); next; next = queue.shift()) {
+      if (frozen()) await new Promise(() => {});
       if (hard.aborted) throw hard.reason;
       if (!level.tally.halted) this.#stopped(level);
       const { node, number } = next;
-      if (level.tally.halted && !node.flags.alwaysRun) continue;
-      const ended =
-        this.#before(node, number, level) ??
-        (await this.#node(node, { ...level, number, stops: level.stops.filter((stop) => !stop.aborted) }));
+      // What ran when the master was restarted goes on, whatever has failed beside it.
+      const begun = past(number) !== undefined;
+      if (level.tally.halted && !node.flags.alwaysRun && !begun) continue;
+      const stops = begun && !node.flags.alwaysRun ? level.stops : level.stops.filter((stop) => !stop.aborted);
+      const ended = this.#before(node, number) ?? (await this.#node(node, { ...level, number, stops }));
       level.tally.add(node.name, ended, node.flags);
       if (level.parent === null) view.result = level.tally.result;
       queue.unshift(...ended.added.map((added) => ({ node: added, number: this.#take([added]) })));
@@ -70,12 +72,17 @@ export class StepTree {
   }
 
   /** How a step or group ended before the master was restarted. */
-  #before({ name }: ConfiguredNode, number: number, { parent }: Level): EndedStep | undefined {
+  #before(node: ConfiguredNode, number: number): EndedStep | undefined {
     const { view, past } = this.#scope;
     const ended = past(number);
     if (!ended || ended.finishedAt === null || ended.result === null) return undefined;
-    const { startedAt, finishedAt, result, summary } = ended;
-    view.steps.push({ step: number, parent, name, startedAt, finishedAt, result, summary });
+    for (let step = number; step < number + countSteps([node]); step += 1) {
+      const known = past(step);
+      if (!known) continue;
+      const { name, parent, startedAt, finishedAt, result, summary } = known;
+      view.steps.push({ step, parent, name, startedAt, finishedAt, result, summary });
+    }
+    const { result, summary } = ended;
     return { result, summary, added: [] };
   }
 
@@ -119,8 +126,9 @@ export class StepTree {
       since: this.#scope.past(step)?.startedAt,
     });
     const level: Level = { parent: step, tally: new Tally(place.tally), stops: [...place.stops, time.signal] };
-    const wanted = await this.#wanted(group, level, place);
-    if (wanted && !level.tally.halted) await this.#members(group, step, level);
+    const begun = this.#scope.past(step + 1) !== undefined;
+    const wanted = begun || (await this.#wanted(group, level, place));
+    if (wanted && (begun || !level.tally.halted)) await this.#members(group, step, level);
     this.#stopped(level);
     const { result, summary } = wanted ? level.tally : ({ result: "skipped", summary: "not needed" } as const);
     Object.assign(view, { finishedAt: clock.now(), result, summary });

@@ -333,40 +333,34 @@ export async function lostBuilds(store: Store, masterId: number, lease: HeldLeas
   return (await unfinishedBuilds(store, masterId, 50)).filter((build) => build.fence < lease.fence);
 }
 
+/** Ends the steps of a build that have not ended, and notes that their calls were lost. */
+export async function endOpenSteps(tx: Tx, build: BuildKey, summary: string): Promise<void> {
+  const steps = await tx.db
+    .updateTable("steps")
+    .set({ finished_at: tx.now, result: "retry", summary })
+    .where("build_id", "=", build.id)
+    .where("finished_at", "is", null)
+    .returning(["step", "name"])
+    .execute();
+  for (const { step, name } of steps) {
+    const { id, builder, number } = build;
+    tx.event("step.finished", { build: id, builder, number, step, name, result: "retry", summary }, scope(build));
+  }
+  await tx.db
+    .updateTable("step_calls")
+    .set({ finished_at: tx.now, outcome: JSON.stringify({ lost: true }) })
+    .where("build_id", "=", build.id)
+    .where("finished_at", "is", null)
+    .execute();
+}
+
 /** Ends builds that were lost as `retry`, under a newer fence of their master's lease. Returns those that had not ended. */
 export async function endLostBuilds(store: Store, lost: readonly BuildKey[], lease: HeldLease): Promise<BuildKey[]> {
   return store.write(async (tx) => {
     await tx.requireLease(lease);
     const ended: BuildKey[] = [];
     for (const build of lost) {
-      const steps = await tx.db
-        .updateTable("steps")
-        .set({ finished_at: tx.now, result: "retry", summary: "interrupted: the master was lost" })
-        .where("build_id", "=", build.id)
-        .where("finished_at", "is", null)
-        .returning(["step", "name"])
-        .execute();
-      for (const { step, name } of steps) {
-        tx.event(
-          "step.finished",
-          {
-            build: build.id,
-            builder: build.builder,
-            number: build.number,
-            step,
-            name,
-            result: "retry",
-            summary: "interrupted: the master was lost",
-          },
-          scope(build),
-        );
-      }
-      await tx.db
-        .updateTable("step_calls")
-        .set({ finished_at: tx.now, outcome: JSON.stringify({ lost: true }) })
-        .where("build_id", "=", build.id)
-        .where("finished_at", "is", null)
-        .execute();
+      await endOpenSteps(tx, build, "interrupted: the master was lost");
       if (await finishBuild(tx, build, "retry", "the master was lost while it built")) ended.push(build);
     }
     return ended;

@@ -24,6 +24,7 @@ export interface PastLog {
 
 export interface PastStep {
   step: number;
+  parent: number | null;
   name: string;
   kind: string;
   startedAt: Millis;
@@ -78,6 +79,7 @@ export async function readPast(store: Store, build: number): Promise<PastBuild |
       : [];
     past.push({
       step: step.step,
+      parent: step.parent,
       name: step.name,
       kind: step.kind,
       startedAt: step.started_at,

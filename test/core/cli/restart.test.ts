@@ -29,12 +29,25 @@ const patient = defineStep({
     },
   }),
 });
-definePlugin({ name: "patience", parts: [patient] });
+
+const stays = defineStep({
+  kind: "stays",
+  options: z.object({}),
+  create: () => ({
+    name: "stays",
+    async run(ctx) {
+      (await import("node:fs")).writeFileSync("stays.txt", "");
+      await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve, { once: true }));
+      throw ctx.signal.reason;
+    },
+  }),
+});
+definePlugin({ name: "patience", parts: [patient, stays] });
 
 export default defineConfig({
   database: sqlite(),
   workers: [localWorker({ name: "w", slots: 3 })],
-  schedulers: [force({ name: "force", builders: ["counts", "thinks"] })],
+  schedulers: [force({ name: "force", builders: ["counts", "thinks", "stays"] })],
   builders: [
     {
       name: "counts",
@@ -43,6 +56,7 @@ export default defineConfig({
       env: { TALLY: process.cwd() + "/tally.txt", GATE: process.cwd() + "/gate" },
     },
     { name: "thinks", workers: ["w"], steps: [patient()] },
+    { name: "stays", workers: ["w"], steps: [stays()] },
   ],
   ${more}
 });
@@ -96,6 +110,34 @@ test("a build that was between two commands goes on after a kill, and does nothi
   assert.match(await calls(), /first\nexit code 0[\s\S]*second\nexit code 0/);
   assert.is((await calls()).match(/^first$/gm)?.length, 1);
   assert.is((await second.signal("SIGTERM")).code, 0);
+});
+
+test("whoever stops a master that waits for builds before a restart gets its end", async () => {
+  await using world = await World.make(config());
+  const master = await world.start();
+  await world.run("force", "stays");
+  await until(() => existsSync(world.path("stays.txt")), "the build");
+  void world.run("restart", "--after-builds").catch(() => undefined);
+  await master.printed("Starting again");
+  const { code, out } = await master.signal("SIGTERM");
+  assert.is(code, 0);
+  assert.match(out, /The master has stopped/);
+});
+
+test("a restart at once while one waits for builds lets go of those that can go on", async () => {
+  await using world = await World.make(config());
+  const master = await world.start();
+  await world.run("force", "stays");
+  await until(() => existsSync(world.path("stays.txt")), "the build");
+  await world.run("force", "thinks");
+  await until(async () => /exit code 0/.test((await world.run("log", "thinks", "1")).out), "its first command");
+  void world.run("restart", "--after-builds").catch(() => undefined);
+  await master.printed("Starting again");
+  assert.is((await world.run("restart")).code, 0);
+  await writeFile(world.path("thinking-is-over"), "");
+  await master.printed(/thinks #1 success/);
+  assert.equal(await number(world, "thinks"), [[1, "finished", "success"]]);
+  assert.is((await master.signal("SIGTERM")).code, 0);
 });
 
 test("a configuration that is broken is refused, and the master goes on", async () => {

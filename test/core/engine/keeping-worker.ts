@@ -41,6 +41,8 @@ export class KeepingWorker {
   readonly entry: Entry<"worker"> = worker({ name: "w", world: this });
   /** Whether it keeps commands. */
   keeps = true;
+  /** Whether its sessions cannot be let go of. */
+  detachFails = false;
   detached = 0;
   /** Every command that was ever begun, by its name. */
   readonly begun: string[] = [];
@@ -110,6 +112,7 @@ export class KeepingWorker {
       list: async () => [],
       close: async () => undefined,
       detach: async () => {
+        if (this.detachFails) throw new Error("the connection is gone");
         detached = true;
         for (const command of own) command.sink = undefined;
       },

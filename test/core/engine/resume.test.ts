@@ -297,4 +297,130 @@ test("steps in groups, attempts, and what a step triggers are taken up, each onc
   assert.equal(Object.keys(build.steps[1].attempts[0]).sort(), ["finishedAt", "result", "startedAt", "summary"]);
 });
 
+test("a member of a group goes on although another one has failed before the restart", async () => {
+  await using database = await sqliteOnly.open();
+  const bad = step({ title: "bad", run: async () => ({ result: "failure" }) });
+  const slow = resumable(async (ctx) => (await ctx.worker.run({ command: "slow" })) && { result: "success" });
+  await using lives = await Lives.begin(database, { steps: [{ parallel: [bad, slow], name: "both" }] });
+  const buildset = await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  await until(async () => (await lives.build()).steps[1]?.result === "failure", "the failure");
+  await lives.restart();
+  await lives.worker.end("slow");
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "failure");
+  const build = await lives.build(1);
+  assert.equal(
+    build.steps.map((one: { name: string; result: string }) => [one.name, one.result]),
+    [
+      ["both", "failure"],
+      ["bad", "failure"],
+      ["work", "success"],
+    ],
+  );
+});
+
+test("a group that has begun is not asked again whether it shall run", async () => {
+  await using database = await sqliteOnly.open();
+  let asked = 0;
+  const doStepIf = () => {
+    asked += 1;
+    return asked === 1;
+  };
+  const slow = resumable(async (ctx) => (await ctx.worker.run({ command: "slow" })) && { result: "success" });
+  await using lives = await Lives.begin(database, { steps: [{ sequence: [slow], name: "group", doStepIf }] });
+  const buildset = await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  await lives.restart();
+  await lives.worker.end("slow");
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "success");
+  assert.is(asked, 1);
+});
+
+test("a build whose property holds a secret does not go on with stars in its place", async () => {
+  await using database = await sqliteOnly.open();
+  const asks = step({
+    title: "asks",
+    async run(ctx) {
+      ctx.properties.set("token", await ctx.secret("password"));
+      return { result: "success" };
+    },
+  });
+  const waits = resumable(async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" });
+  await using lives = await Lives.begin(
+    database,
+    { steps: [asks, waits] },
+    { secrets: [secrets({ values: { password: "hunter22" } })] },
+  );
+  await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  await lives.restart();
+  await lives.kit.event("build.finished", (data) => data.number === 1);
+  assert.is((await lives.build(1)).result, "retry");
+});
+
+test("a build that cannot get its secret any more ends with its steps and logs", async () => {
+  await using database = await sqliteOnly.open();
+  const asks = step({
+    title: "asks",
+    async run(ctx) {
+      await ctx.secret("password");
+      return { result: "success" };
+    },
+  });
+  const waits = resumable(async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" });
+  await using lives = await Lives.begin(
+    database,
+    { steps: [asks, waits] },
+    { secrets: [secrets({ values: { password: "hunter22" } })] },
+  );
+  await lives.force();
+  await lives.worker.print("waits", "a line\n");
+  await lives.restart({ secrets: [secrets({ values: { other: "something" } })] });
+  await lives.kit.event("build.finished", (data) => data.number === 1);
+  const build = await lives.build(1);
+  assert.match(build.summary, /the secret "password" is not there/);
+  const { store } = lives.kit.master;
+  const open = await store.read
+    .selectFrom("logs")
+    .selectAll()
+    .where("build_id", "=", build.id)
+    .where("finished", "=", 0)
+    .execute();
+  assert.equal(open, []);
+  assert.equal(
+    build.steps.map((one: { result: string }) => one.result),
+    ["success", "retry"],
+  );
+});
+
+test("a step that ends without having done again what it did ends the build as retry", async () => {
+  await using database = await sqliteOnly.open();
+  let life = 0;
+  const work = resumable(async (ctx) => {
+    life += 1;
+    if (life === 1) await ctx.worker.run({ command: "only" });
+    return { result: "success" };
+  });
+  await using lives = await Lives.begin(database, { steps: [work] });
+  await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  await lives.restart();
+  await lives.kit.event("build.finished", (data) => data.number === 1);
+  const build = await lives.build(1);
+  assert.is(build.result, "retry");
+  assert.match(build.summary, /did not call run again/);
+});
+
+test("a worker that cannot let go of a build does not keep the master from restarting", async () => {
+  await using database = await sqliteOnly.open();
+  const waits = resumable(async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" });
+  await using lives = await Lives.begin(database, { steps: [waits] });
+  await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  lives.worker.detachFails = true;
+  await lives.restart();
+  await until(() => lives.worker.begun.length === 2, "its command again");
+  assert.is((await lives.build(1)).result, "retry");
+});
+
 test.run();

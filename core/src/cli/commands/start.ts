@@ -157,11 +157,10 @@ class MasterRun {
   }
 
   async #end(master: Master, stop: Stop, log: MasterLog): Promise<number> {
-    this.#wish.onHurry(() => void master.stop("now").catch(() => undefined));
-    const restarts = stop.by === "call" && stop.restart;
+    this.#wish.onHurry(() => void master.stop("now", { restart: this.#wish.restarts }).catch(() => undefined));
     const running = master.status.builds().length;
     const builds = `${running} running build${running === 1 ? "" : "s"}`;
-    if (restarts) this.#say("Starting again …");
+    if (this.#wish.restarts) this.#say("Starting again …");
     else if (running > 0) {
       this.#say(
         stop.when === "after-builds"
@@ -169,7 +168,9 @@ class MasterRun {
           : `Stopping; ${builds} end${running === 1 ? "s" : ""} as retry and will be built again at the next start …`,
       );
     } else if (stop.by !== "once") this.#say("Stopping …");
-    await master.stop(stop.when, { restart: restarts });
+    await master.stop(stop.when, { restart: this.#wish.restarts });
+    // Whoever wanted the end meanwhile gets it.
+    const { restarts } = this.#wish;
     log.logger.info({ by: stop.by, restarts }, "the master has stopped");
     if (restarts) {
       this.#over.abort();

@@ -28,6 +28,7 @@ export class StopWish {
   #resolve: (stop: Stop) => void = () => undefined;
   #first: Stop | undefined;
   #signalledAt: number | undefined;
+  #restarts = true;
   #hurry: () => void = () => undefined;
   #reload: () => void = () => undefined;
 
@@ -46,12 +47,18 @@ export class StopWish {
     return this.#first !== undefined;
   }
 
+  /** True as long as everybody who wanted the end wants the master to start again afterwards. */
+  get restarts(): boolean {
+    return this.#first !== undefined && this.#restarts;
+  }
+
   /** `hurry` is called when, after a wish to wait for builds, somebody wants the end now. */
   onHurry(hurry: () => void): void {
     this.#hurry = hurry;
   }
 
   want(stop: Stop): void {
+    this.#restarts &&= stop.by === "call" && stop.restart;
     if (this.#first === undefined) {
       this.#first = stop;
       this.#resolve(stop);
