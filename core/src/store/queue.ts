@@ -42,7 +42,7 @@ export function nextInQueue(
     waiting(db)
       // Computed, so that the queue is read along its own index and no other one.
       .where(sql<boolean>`r.not_before + 0 <= ${now}`)
-      .where(sql<boolean>`r.builder_id + 0 in (${sql.join([...builders])})`)
+      .where((eb) => eb(sql<number>`r.builder_id + 0`, "in", [...builders]))
       .$if(after !== undefined, (q) => {
         const { urgency, id } = after as QueuePlace;
         return q
