@@ -4,7 +4,7 @@ import type { LockUse } from "../interfaces/lock.ts";
 import type { Millis } from "../interfaces/values.ts";
 import type { Plan } from "../store/assigning.ts";
 import { isAhead, isSameLock, LAST_PLACE, type LockBook, type LockNeed } from "../store/lock-book.ts";
-import { nextInQueue, type QueuePlace, type QueueRow, stillWaiting } from "../store/queue.ts";
+import { type BuilderChoice, nextInQueue, type QueuePlace, type QueueRow, stillWaiting } from "../store/queue.ts";
 import type { Db } from "../store/tables.ts";
 import { findTogether } from "./collapsing.ts";
 import type { HookKeeper } from "./hooks.ts";
@@ -88,11 +88,8 @@ export class Decider {
         break;
       }
       if (page.length === 0 && more) {
-        const ids = [...this.#able]
-          .filter((name) => !this.#blocked.has(name))
-          .map((name) => this.#builderIds.get(name));
-        const known = ids.filter((id) => id !== undefined);
-        page = known.length === 0 ? [] : await nextInQueue(this.#db, known, this.#world.now, after, ROWS_A_PAGE);
+        const choice = this.#choice();
+        page = choice ? await nextInQueue(this.#db, choice, this.#world.now, after, ROWS_A_PAGE) : [];
         more = page.length === ROWS_A_PAGE;
         after = page.at(-1);
       }
@@ -104,6 +101,15 @@ export class Decider {
       await this.#consider(row, fromLine);
     }
     return this.plan;
+  }
+
+  /** Whose requests may be considered; undefined for nobody's. A builder that is not known yet has to be told apart by its name. */
+  #choice(): BuilderChoice | undefined {
+    const only: number[] = [];
+    const not: number[] = [];
+    for (const [name, id] of this.#builderIds) (this.#able.has(name) && !this.#blocked.has(name) ? only : not).push(id);
+    if (only.length === 0) return undefined;
+    return only.length <= not.length ? { only } : { not };
   }
 
   #mayStart(builder: string): boolean {
@@ -259,7 +265,7 @@ export class Decider {
     let together: number[] = [];
     const { collapse = false } = this.#config.builders.get(row.name)?.rules ?? {};
     if (collapse !== false) {
-      const rows = await nextInQueue(this.#db, [row.builder_id], this.#world.now, undefined, ROWS_A_PAGE);
+      const rows = await nextInQueue(this.#db, { only: [row.builder_id] }, this.#world.now, undefined, ROWS_A_PAGE);
       const others = rows.filter((other) => other.id === row.id || !this.#decided.has(other.id));
       const found = await findTogether(row, others, collapse, this.#db, this.#hooks, async (other) => {
         const tried = await this.#try(other, row.id, worker);
@@ -317,7 +323,7 @@ export class Decider {
     first: QueueRow,
     nextBuild: (requests: readonly RequestInfo[]) => unknown,
   ): Promise<QueueRow | undefined> {
-    const all = await nextInQueue(this.#db, [first.builder_id], this.#world.now, undefined, MOST_REFUSED);
+    const all = await nextInQueue(this.#db, { only: [first.builder_id] }, this.#world.now, undefined, MOST_REFUSED);
     const rows = all.filter((row) => !this.#decided.has(row.id));
     if (rows.length === 0) {
       this.#out(first.name);

@@ -30,10 +30,13 @@ export interface QueuePlace {
   id: number;
 }
 
-/** Requests of these builders that may be built now, in the one order that there is: the most urgent first, the oldest first among equals. */
+/** Builders by their ids: these, or all but these, whichever are fewer. */
+export type BuilderChoice = { only: readonly number[] } | { not: readonly number[] };
+
+/** Requests of some builders that may be built now, in the one order that there is: the most urgent first, the oldest first among equals. */
 export function nextInQueue(
   db: Db,
-  builders: readonly number[],
+  builders: BuilderChoice,
   now: number,
   after: QueuePlace | undefined,
   limit: number,
@@ -42,7 +45,11 @@ export function nextInQueue(
     waiting(db)
       // Computed, so that the queue is read along its own index and no other one.
       .where(sql<boolean>`r.not_before + 0 <= ${now}`)
-      .where((eb) => eb(sql<number>`r.builder_id + 0`, "in", [...builders]))
+      .where((eb) => {
+        const builder = sql<number>`r.builder_id + 0`;
+        if ("only" in builders) return eb(builder, "in", [...builders.only]);
+        return builders.not.length === 0 ? eb.lit(true) : eb(builder, "not in", [...builders.not]);
+      })
       .$if(after !== undefined, (q) => {
         const { urgency, id } = after as QueuePlace;
         return q

@@ -34,7 +34,7 @@ test("PostgreSQL: a builder that is paused at the same moment gets no build afte
       .execute();
     await addBuildset(tx, { builders: ["b"], sourceStamps: [], reason: "" }, {});
   });
-  const [row] = await nextInQueue(store.read, [1], Date.now(), undefined, 1);
+  const [row] = await nextInQueue(store.read, { only: [1] }, Date.now(), undefined, 1);
   assert.ok(row);
   const start = { row, slot: 0, needs: [], turn: row.id, together: [] };
   const plan: Plan = {
