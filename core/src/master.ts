@@ -14,7 +14,7 @@ import { TOKENS } from "./api/tokens.ts";
 import type { Difference, Reloaded } from "./config/difference.ts";
 import { type Generation, makeGeneration } from "./config/generation.ts";
 import type { PartJobs } from "./config/parts.ts";
-import { Engine } from "./engine/engine.ts";
+import { Engine, KEEP_FOR } from "./engine/engine.ts";
 import { LeaseKeeper } from "./engine/lease-keeper.ts";
 import { masterLease } from "./engine/recovery.ts";
 import { ServiceKeeper } from "./engine/service-keeper.ts";
@@ -96,6 +96,8 @@ export class Master {
   #services: ServiceKeeper | undefined;
   #stopping: Promise<void> | undefined;
   #restarts = false;
+  /** True if builds were let go of, for the next life of this master. */
+  #letGo = false;
   #began = "0";
 
   /** Checks the configuration and makes its parts. Throws `BELFRY_CONFIG_INVALID` with all faults. Starts nothing. */
@@ -184,8 +186,10 @@ export class Master {
    */
   stop(when: "now" | "after-builds" = "now", { restart = false }: { restart?: boolean } = {}): Promise<void> {
     if (when === "now" || !this.#engine) {
-      this.#restarts ||= restart;
-      this.#stopping ??= this.#close();
+      if (!this.#stopping) {
+        this.#restarts = restart;
+        this.#stopping = this.#close();
+      }
       return this.#stopping;
     }
     return this.#engine.drain(restart).then(() => this.stop("now", { restart }));
@@ -205,7 +209,10 @@ export class Master {
     const leases = new LeaseKeeper(store, owner, ttl, (err) =>
       this.#logger.error({ err }, "the leases could not be prolonged"),
     );
-    this.#opened.push({ name: "leases", close: () => leases.stop() });
+    const name = masterLease(generation.masterName);
+    const will = { name, heir: heirOf(generation.masterName), millis: KEEP_FOR };
+    // Other masters must not take up what was let go of for the next life of this one.
+    this.#opened.push({ name: "leases", close: () => leases.stop(this.#letGo ? will : undefined) });
     const masterId = await this.#becomeMaster(store, leases);
     leases.start();
 
@@ -227,7 +234,7 @@ export class Master {
         stateFolder: this.stateFolder,
       });
       this.#engine = engine;
-      this.#opened.push({ name: "engine", close: () => (this.#restarts ? engine.detach() : engine.stop()) });
+      this.#opened.push({ name: "engine", close: () => (this.#restarts ? this.#detach(engine) : engine.stop()) });
       await engine.start();
     }
     const services = await this.#startServices();
@@ -244,6 +251,10 @@ export class Master {
     const socket = new SocketServer(this.socketPath, api);
     await socket.start();
     this.#opened.push({ name: "socket", close: () => socket.stop() });
+  }
+
+  async #detach(engine: Engine): Promise<void> {
+    this.#letGo = await engine.detach();
   }
 
   /** The web beside an engine: writes nothing by itself, and has neither lock nor lease. */
@@ -361,9 +372,9 @@ export class Master {
     const dead = row?.host.startsWith(`${host} `) === true && !isAlive(row.pid, row.host.slice(host.length + 1));
     const deadline = Date.now() + leases.ttl * 1.5;
     for (;;) {
-      const lease = await leases.hold(masterLease(name), dead);
-      if (lease) break;
       const state = await leaseState(store, masterLease(name));
+      const lease = await leases.hold(masterLease(name), dead || state?.owner === heirOf(name));
+      if (lease) break;
       const elsewhere = row !== undefined && !row.host.startsWith(`${host} `);
       if (!elsewhere || Date.now() > deadline) {
         throw faults.masterRunning(
@@ -496,6 +507,11 @@ function watchForCommits(store: Store): { stop(): void } {
 /** What the owner's name begins with in leases of this master, in all its lives. */
 function ownerPrefix(name: string): string {
   return `${name.length > 40 ? createHash("sha256").update(name).digest("hex").slice(0, 40) : name}#`;
+}
+
+/** Who owns the lease of a master that is being restarted, until it has started. */
+function heirOf(name: string): string {
+  return `${ownerPrefix(name)}heir`;
 }
 
 /** Tells machines, and lives of one machine, apart. */

@@ -69,6 +69,7 @@ export class BuildRecorder {
   #noted: ((tx: Tx) => Promise<void>)[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
+  #frozen = false;
 
   constructor(store: Store, clock: Clock, lease: HeldLease, build: BuildKey, onError: (error: unknown) => void) {
     this.#store = store;
@@ -117,6 +118,12 @@ export class BuildRecorder {
     this.#soon();
   }
 
+  /** From now on nothing is written but what waits for its turn. */
+  freeze(): void {
+    this.#frozen = true;
+    this.#timer?.cancel();
+  }
+
   /** Has `work` done in the transaction of the next `commit`, before what that one does; not sooner. */
   later(work: (tx: Tx) => Promise<void>): void {
     this.#noted.push(work);
@@ -156,6 +163,7 @@ export class BuildRecorder {
   }
 
   #soon(): void {
+    if (this.#frozen) return;
     this.#timer ??= this.#clock.setTimer(LAZY_MILLIS, () => {
       this.#timer = undefined;
       this.#enqueue(() => this.#write(async () => undefined)).catch(this.#onError);

@@ -43,6 +43,8 @@ export interface BuildRunDeps {
   logCap: number;
   /** The generation whose builder it builds by, to its end. */
   generation: number;
+  /** A hash of all that it is built by; null if it cannot go on after a restart. */
+  plan: string | null;
   /** What an earlier life of the master has written of it, if it goes on. */
   past: PastBuild | undefined;
   lease: KeptLease;
@@ -131,16 +133,21 @@ export class BuildRun {
   /** True if it can go on after a restart of the master from where it is. */
   get resumable(): boolean {
     return (
-      this.#builder.plan !== null &&
+      this.#deps.plan !== null &&
       !this.#forgotten &&
       !this.#view.stopping &&
-      this.#view.startedAt !== null &&
-      this.#session?.detach !== undefined &&
+      this.#isKeepable() &&
       !this.#added &&
       !this.#hard.signal.aborted &&
       !this.#stop.signal.aborted &&
       [...this.#steps.values()].every((step) => step.resumable)
     );
+  }
+
+  /** True if its worker can keep it, or if nothing was done yet of what an earlier life of the master has left. */
+  #isKeepable(): boolean {
+    if (this.#session === undefined) return this.#deps.past !== undefined && this.#view.startedAt === null;
+    return this.#view.startedAt !== null && this.#session.detach !== undefined;
   }
 
   /**
@@ -184,7 +191,7 @@ export class BuildRun {
 
   /** What an earlier life knew is not all in the database: after a restart it ends as `retry`. */
   #cannotGoOn(): void {
-    if (this.#builder.plan === null || this.#forgotten) return;
+    if (this.#deps.plan === null || this.#forgotten) return;
     this.#forgotten = true;
     // Together with the property itself: no later life finds the one without the other.
     this.#writer
@@ -210,9 +217,8 @@ export class BuildRun {
     // Written with the first step, so that a short build costs a transaction less.
     if (!past)
       this.#writer.later(async (tx) => {
-        const { plan } = this.#builder;
-        if (!(await startBuild(tx, this.key, this.#build.worker, { generation: this.#deps.generation, plan })))
-          throw new AlreadyEnded();
+        const { generation, plan } = this.#deps;
+        if (!(await startBuild(tx, this.key, this.#build.worker, { generation, plan }))) throw new AlreadyEnded();
       });
     try {
       try {
@@ -281,7 +287,7 @@ export class BuildRun {
   #noteSecret(name: string): void {
     if (this.#secretNames.has(name)) return;
     this.#secretNames.add(name);
-    if (this.#builder.plan === null) return;
+    if (this.#deps.plan === null) return;
     const names = JSON.stringify([...this.#secretNames]);
     this.#writer.later(async (tx) => {
       await tx.db.updateTable("builds").set({ secrets: names }).where("id", "=", this.key.id).execute();

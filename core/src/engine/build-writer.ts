@@ -39,6 +39,7 @@ export class BuildWriter {
   /** From now on nothing is written, and nobody who wants to hears of it: the master is about to be restarted. */
   freeze(): void {
     this.#frozen = true;
+    this.recorder.freeze();
   }
 
   /** Has something written together with whatever is persisted next, so that a short build costs fewer transactions. */

@@ -5,6 +5,7 @@ import type { Clock } from "../interfaces/clock.ts";
 import type { LogStore } from "../interfaces/log-store.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { Point } from "../interfaces/plugin.ts";
+import type { Worker } from "../interfaces/worker.ts";
 import type { EventFeed } from "../status/event-feed.ts";
 import type { UnfinishedBuild } from "../store/builds.ts";
 import { newestPosition } from "../store/events.ts";
@@ -28,7 +29,9 @@ import { sourcePass, watchPass } from "./source-loop.ts";
 import { WorkerKeeper } from "./worker-keeper.ts";
 
 /** Milliseconds that workers keep commands for a master that restarts. */
-const KEEP_FOR = 120_000;
+export const KEEP_FOR = 120_000;
+
+const RESTARTS = "the master restarts";
 
 export interface EngineDeps {
   store: Store;
@@ -61,6 +64,8 @@ export class Engine {
   #buildLoop: Loop | undefined;
   #distributor: Loop | undefined;
   #retention: Loop | undefined;
+  /** Where builds were let go of for the next life of the master. */
+  #kept: ReadonlySet<Worker> = new Set();
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -106,7 +111,10 @@ export class Engine {
     const { store, logStore, leases, logger, masterId, generation } = this.#deps;
     const lease = leases.get(masterLease(generation.masterName));
     if (lease) {
-      const goesOn = (build: UnfinishedBuild) => canGoOn(store, build, generation.builders.get(build.builder));
+      const goesOn = (build: UnfinishedBuild) => {
+        const worker = generation.workers.find(({ name }) => name === build.worker);
+        return canGoOn(store, build, generation.builders.get(build.builder), worker);
+      };
       const note = (message: string, err: unknown) => logger.error({ err }, message);
       const lost = await recoverBuilds(store, logStore, masterId, lease, note, goesOn);
       for (const build of lost)
@@ -171,21 +179,24 @@ export class Engine {
     await this.#deps.leases.release(DISTRIBUTOR_LEASE);
     await this.workers.withdraw();
     await this.runner.idle(restarts);
+    // At once: in its next step a build might be one that cannot go on.
+    if (restarts) this.#kept = await this.runner.detach(RESTARTS);
   }
 
   /**
    * As `stop`, for a master that is about to be started again: builds that can go on then are let go of as they are,
-   * and the workers keep their commands.
+   * and the workers keep their commands. Resolves with true if there are such builds.
    */
-  async detach(): Promise<void> {
+  async detach(): Promise<boolean> {
     const others = [...this.#loops].filter((loop) => loop !== this.#buildLoop);
     await Promise.all(others.map((loop) => loop.stop()));
     await this.#buildLoop?.stop();
-    const places = await this.runner.detach("the master restarts");
+    const places = new Set([...this.#kept, ...(await this.runner.detach(RESTARTS))]);
     await this.runner
       .pass()
       .catch((err) => this.#deps.logger.error({ err }, "assigned builds could not be given back"));
     await this.workers.stop({ keeps: (worker) => places.has(worker), keepFor: KEEP_FOR });
+    return places.size > 0;
   }
 
   /** Ends everything. Builds that still run end as `retry` and are built again at the next start. */

@@ -1,5 +1,5 @@
 import { BelfryError } from "../errors/belfry-error.ts";
-import { releaseLeases, renewLeases, takeLease } from "../store/leases.ts";
+import { bequeathLease, releaseLeases, renewLeases, takeLease } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldLease } from "../store/tx.ts";
 
@@ -84,9 +84,11 @@ export class LeaseKeeper {
     await releaseLeases(this.#store, this.owner, name);
   }
 
-  async stop(): Promise<void> {
+  /** Lets go of all leases; one may be kept for an heir, for a while. */
+  async stop(will?: { name: string; heir: string; millis: number }): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewing;
+    if (will && this.#held.has(will.name)) await bequeathLease(this.#store, this.owner, will);
     for (const name of [...this.#held.keys()]) this.drop(name, new Error("the master stops"));
     await releaseLeases(this.#store, this.owner);
   }

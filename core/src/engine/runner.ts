@@ -8,6 +8,7 @@ import type { Store } from "../store/store.ts";
 import { BuildRun } from "./build-run.ts";
 import type { KeptLease } from "./lease-keeper.ts";
 import { sealLogs } from "./recovery.ts";
+import { planFor } from "./resuming.ts";
 
 const REMEMBERED = 2_000;
 const RETRY_PAUSE = 30_000;
@@ -143,6 +144,7 @@ export class Runner {
       logStore,
       logCap: generation.logCap,
       generation: this.#deps.generationId(),
+      plan: planFor(builder, worker),
       past,
       lease,
       worker: worker.part,

@@ -9,9 +9,11 @@ const LOOK_EVERY = 20;
  * ones by their order: calls that overlap may come in another order than before.
  */
 export class StepJournal {
+  readonly #all: readonly PastCall[];
   readonly #left: PastCall[];
 
   constructor(calls: readonly PastCall[]) {
+    this.#all = calls;
     this.#left = [...calls];
   }
 
@@ -28,6 +30,11 @@ export class StepJournal {
   /** The method of the call that is expected next. */
   get next(): string {
     return this.#left[0]?.method ?? "anything";
+  }
+
+  /** True if another command was begun while this one ran, which has not ended. */
+  overlaps({ call, method }: PastCall): boolean {
+    return this.#all.some((other) => other.method === method && other.call > call);
   }
 
   /** The entry of a call that the step makes again. */

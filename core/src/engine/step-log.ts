@@ -2,8 +2,21 @@ import type { StepLog } from "../interfaces/build-step.ts";
 import type { Clock, Timer } from "../interfaces/clock.ts";
 import type { LogAppender, LogChannel, LogTotals } from "../interfaces/log-store.ts";
 import type { Masker, SecretSet } from "../logs/masker.ts";
+import type { SaidBefore } from "./said-before.ts";
 
 const encoder = new TextEncoder();
+
+/** From one telling to the next, and from a log's beginning to its first. */
+const TELL_EVERY = 1_000;
+/** What was written so long ago can be read, also if this process is killed. */
+const SETTLED_AFTER = 100;
+
+export interface RunningLogHooks {
+  onGrowth?: () => void;
+  isReplayed?: () => boolean;
+  /** What the step has written to it in an earlier life of the master. */
+  said?: SaidBefore | undefined;
+}
 
 /** A log of a running step: masks secrets and passes bytes on to the store. Ends by itself when the store cannot go on. */
 export class RunningLog implements StepLog {
@@ -22,6 +35,8 @@ export class RunningLog implements StepLog {
   readonly #clock: Clock;
   readonly #onGrowth: () => void;
   readonly #isReplayed: () => boolean;
+  readonly #said: SaidBefore | undefined;
+  readonly #later = new Map<() => void, Timer>();
   readonly #maskers = new Map<LogChannel, Masker>();
 
   constructor(
@@ -31,7 +46,7 @@ export class RunningLog implements StepLog {
     appender: LogAppender,
     secrets: SecretSet,
     clock: Clock,
-    { onGrowth = () => {}, isReplayed = () => false }: { onGrowth?: () => void; isReplayed?: () => boolean } = {},
+    { onGrowth = () => {}, isReplayed = () => false, said }: RunningLogHooks = {},
   ) {
     this.name = name;
     this.number = number;
@@ -41,6 +56,7 @@ export class RunningLog implements StepLog {
     this.#clock = clock;
     this.#onGrowth = onGrowth;
     this.#isReplayed = isReplayed;
+    this.#said = said;
   }
 
   get totals(): LogTotals {
@@ -48,9 +64,27 @@ export class RunningLog implements StepLog {
   }
 
   async write(data: string | Uint8Array, channel: LogChannel = "stdout"): Promise<void> {
+    const bytes = typeof data === "string" ? encoder.encode(data) : data;
     // A step that is run again says again what stands there already.
-    if (this.#isReplayed()) return;
-    await this.append(channel, typeof data === "string" ? encoder.encode(data) : data, this.#clock.now());
+    const replayed = this.#isReplayed();
+    const rest = this.#said ? await this.#said.rest(channel, bytes, replayed) : bytes;
+    if (!replayed && rest.length > 0) await this.append(channel, rest, this.#clock.now());
+  }
+
+  /** Does something once what was written so far would outlive this process, or the log has ended. */
+  afterwards(work: () => void): void {
+    if (this.#over) return work();
+    const now = () => {
+      this.#later.delete(now);
+      work();
+    };
+    this.#later.set(now, this.#clock.setTimer(SETTLED_AFTER, now));
+  }
+
+  /** Leaves undone what was to be done `afterwards`. */
+  forget(): void {
+    for (const timer of this.#later.values()) timer.cancel();
+    this.#later.clear();
   }
 
   /** The way of a command's output: no promise unless there is something to wait for. */
@@ -80,18 +114,29 @@ export class RunningLog implements StepLog {
     } catch (error) {
       this.#fail(error);
       return this.#appender.totals;
+    } finally {
+      this.#settled();
     }
   }
 
   /**
-   * Makes readable what there is, for whoever goes on with it later. False if something was held back that may be the
-   * beginning of a secret: it is neither written nor kept.
+   * Makes readable what there is, for whoever goes on with it later. False if that fails, or if something was held back
+   * that may be the beginning of a secret: it is neither written nor kept.
    */
   async suspend(): Promise<boolean> {
     this.#over = true;
+    const { error } = this;
     const held = [...this.#maskers.values()].some((masker) => masker.flush().length > 0);
-    if (this.error === undefined) await this.#appender.flush().catch((error: unknown) => this.#fail(error));
-    return !held;
+    await this.settle();
+    this.#settled();
+    return !held && this.error === error;
+  }
+
+  #settled(): void {
+    for (const [work, timer] of [...this.#later]) {
+      timer.cancel();
+      work();
+    }
   }
 
   #masker(channel: LogChannel): Masker {
@@ -107,11 +152,6 @@ export class RunningLog implements StepLog {
     this.error ??= error ?? new Error("the log store failed");
   }
 }
-
-/** From one telling to the next, and from a log's beginning to its first. */
-const TELL_EVERY = 1_000;
-/** What was written so long ago can be read. */
-const SETTLED_AFTER = 100;
 
 interface WatchedLog {
   step: number;

@@ -5,6 +5,7 @@ import type { PastLog, PastStep } from "../store/resuming.ts";
 import { storable } from "../store/text.ts";
 import { errorRecord } from "./build-failure.ts";
 import type { BuildRecorder } from "./build-recorder.ts";
+import { SaidBefore } from "./said-before.ts";
 import { GrowthWatch, RunningLog } from "./step-log.ts";
 
 const LONGEST_NAME = 200;
@@ -59,6 +60,7 @@ export class StepLogs {
     const log = new RunningLog(shown, number, key, appender, secrets, clock, {
       onGrowth: () => this.#growth.grows(),
       isReplayed: () => this.#deps.isReplayed?.() ?? false,
+      said: past && new SaidBefore(logStore, key, secrets),
     });
     this.#logs.set(name, log);
     this.#growth.watch(step, log);
@@ -107,6 +109,7 @@ export class StepLogs {
   /** Lets go of the files, and writes nothing down: the build belongs to somebody else. */
   async abandon(): Promise<void> {
     this.#growth.clear();
+    for (const log of this.#logs.values()) log.forget();
     await Promise.all([...this.#logs.values()].map((log) => log.finish()));
   }
 }

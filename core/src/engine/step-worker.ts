@@ -84,6 +84,7 @@ export class JournaledWorker implements StepWorker {
     return this.#journal<StepCommandResult>({
       method: "run",
       args: spec as unknown as Json,
+      log: lines ? undefined : target,
       begins: async () => {
         const shown = Array.isArray(spec.command) ? spec.command.map(quote).join(" ") : spec.command;
         await target?.append("header", Buffer.from(`$ ${shown}\n`), this.#deps.now());
@@ -108,7 +109,9 @@ export class JournaledWorker implements StepWorker {
         try {
           if (past) {
             place = past.kept === null ? null : (JSON.parse(past.kept) as KeptLines);
-            if (capture > 0 || (lines && !place)) return this.#lost("what it had printed was not kept");
+            // What another one has printed to the same log cannot be told apart.
+            const mixed = lines !== undefined && (!place || this.#deps.journal?.overlaps(past) === true);
+            if (capture > 0 || mixed) return this.#lost("what it had printed was not kept");
             if (lines && target && place) await this.#tellAgain(lines, target, place);
             result = await session.resume?.(whole, sink, options);
             if (!result) return this.#lost("the command that ran was not kept by its worker");
@@ -146,6 +149,8 @@ export class JournaledWorker implements StepWorker {
 
   /** Tells of the lines that a command had printed before. */
   async #tellAgain(lines: OutputLines, log: RunningLog, { first, end }: KeptLines): Promise<void> {
+    await log.settle();
+    if (log.totals.truncated) return this.#lost("its log is full, and has not all that it printed");
     for await (const { channel, data } of this.#deps.linesOf(log, first, end)) {
       if (channel === "header") continue;
       lines.add(channel, data);
@@ -267,7 +272,10 @@ export class JournaledWorker implements StepWorker {
     try {
       const { value, outcome, keeps: told } = await call.act(`${buildId}/${step}/${number}`, past);
       const kept = keeps && told !== null ? this.#kept(told ?? value) : null;
-      recorder.call({ ...begun, finishedAt: now(), outcome, kept });
+      const ended = { ...begun, finishedAt: now(), outcome, kept };
+      // After a kill it would not be carried out again, so by then its log has to have all of it.
+      if (keeps && call.log) call.log.afterwards(() => recorder.call(ended));
+      else recorder.call(ended);
       await this.#thaw();
       return value;
     } catch (error) {
@@ -295,8 +303,12 @@ export class JournaledWorker implements StepWorker {
   #kept(value: unknown): string | null {
     const text = JSON.stringify(value instanceof Uint8Array ? { bytes: Buffer.from(value).toString("base64") } : value);
     if (text === undefined) return "null";
-    const plain = value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : text;
-    return text.length > MOST_KEPT || this.#deps.secrets.text(plain) !== plain ? null : text;
+    if (text.length > MOST_KEPT) return null;
+    const { secrets } = this.#deps;
+    const whole = value instanceof Uint8Array ? value : Buffer.from(text);
+    const masker = secrets.masker();
+    const masked = Buffer.concat([masker.mask(whole), masker.flush()]);
+    return masked.equals(whole) ? text : null;
   }
 
   /** Waits for ever once the master lets go of the build. */
@@ -308,6 +320,8 @@ export class JournaledWorker implements StepWorker {
 interface JournaledCall<T> {
   method: string;
   args: Json;
+  /** Has what it prints, and is not settled when it has ended. */
+  log?: RunningLog | undefined;
   /** Done before it is carried out; gives what is kept of it while it runs. */
   begins?(): Promise<KeptLines | null>;
   /** Carries it out, or takes up what is under way. What it gives as `keeps` is kept in the place of the value. */

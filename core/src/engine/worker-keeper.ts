@@ -6,7 +6,11 @@ import { faults } from "../errors/catalogue.ts";
 import type { Clock, Timer } from "../interfaces/clock.ts";
 import type { Worker } from "../interfaces/worker.ts";
 import type { Store } from "../store/store.ts";
+import { withGrace } from "./grace.ts";
 import { backOff } from "./loop.ts";
+
+/** For a worker to let go of what it keeps. */
+const DETACH_MILLIS = 20_000;
 
 export interface WorkerKeeperDeps {
   store: Store;
@@ -275,10 +279,12 @@ export class WorkerKeeper {
     for (const pause of [...this.#pauses]) pause.end();
     for (const { abort } of this.#lives.values()) abort.abort(new Error("the master stops"));
     await Promise.all(this.#changes.values());
+    const tooLong = AbortSignal.abort(new Error(`it did not let go within ${DETACH_MILLIS / 1_000} seconds`));
     const ended = await Promise.allSettled(
       [...this.#lives.values()].map(async ({ worker }) => {
         try {
-          if (kept?.keeps(worker.part) && worker.part.detach) await worker.part.detach({ keepFor: kept.keepFor });
+          if (kept?.keeps(worker.part) && worker.part.detach)
+            await withGrace(worker.part.detach({ keepFor: kept.keepFor }), tooLong, DETACH_MILLIS);
           else await worker.part.stop();
         } finally {
           await this.#write(worker.name);

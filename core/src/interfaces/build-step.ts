@@ -228,10 +228,12 @@ export interface BuildStep {
    * The step is made anew, its locks are still held, and `run` begins again at its beginning, while what it did
    * before is answered from the journal: calls of `ctx.worker` that had ended give the same results or errors without being
    * carried out, a command that was running is taken up if the worker has kept it, `ctx.trigger` gives the
-   * buildsets that there are, and what is written to logs meanwhile is not written twice. So `run` has to make the
-   * same calls in the same way again, as far as it came; where it does something else, where a result could not be kept
-   * (it holds a secret, or is larger than 64 KiB), or where a command was lost, the build ends as `retry`
-   * and is built again. Without it that is so for every build that is in this step.
+   * buildsets that there are, and what is written to logs meanwhile is not written twice. Properties are as it has left
+   * them. So `run` has to make the same calls in the same way again, as far as it came; where it does something else or
+   * less, where a result could not be kept (it holds a secret, or is larger than 64 KiB), where a property holds a
+   * secret, where a command was lost, or where the builder, its worker's entry or the code of the configuration is
+   * not the same any more, the build ends as `retry` and is built again. Without it that is so for every build that is
+   * in this step.
    */
   readonly resumable?: boolean;
   /**

@@ -272,8 +272,12 @@ export interface UnfinishedBuild extends BuildKey {
   buildset: { scheduler: string | null; reason: string; owner: string | null; properties: Record<string, Json> };
 }
 
-/** A master's builds that have not ended, oldest first. */
-export async function unfinishedBuilds(store: Store, masterId: number, limit = 1_000): Promise<UnfinishedBuild[]> {
+/** A master's builds that have not ended, oldest first; with `before`, only those of an older fence. */
+export async function unfinishedBuilds(
+  store: Store,
+  masterId: number,
+  { limit = 1_000, before }: { limit?: number; before?: number } = {},
+): Promise<UnfinishedBuild[]> {
   const rows = await store.read
     .selectFrom("builds as b")
     .innerJoin("builders as n", "n.id", "b.builder_id")
@@ -302,6 +306,7 @@ export async function unfinishedBuilds(store: Store, masterId: number, limit = 1
     ])
     .where("b.state", "in", ["assigned", "running"])
     .where("b.master_id", "=", masterId)
+    .$if(before !== undefined, (query) => query.where("b.fence", "<", before ?? 0))
     .orderBy("b.id")
     .limit(limit)
     .execute();
@@ -329,8 +334,8 @@ export async function unfinishedBuilds(store: Store, masterId: number, limit = 1
 }
 
 /** The next builds that a master of an older fence left unfinished. */
-export async function lostBuilds(store: Store, masterId: number, lease: HeldLease): Promise<UnfinishedBuild[]> {
-  return (await unfinishedBuilds(store, masterId, 50)).filter((build) => build.fence < lease.fence);
+export function lostBuilds(store: Store, masterId: number, lease: HeldLease): Promise<UnfinishedBuild[]> {
+  return unfinishedBuilds(store, masterId, { limit: 50, before: lease.fence });
 }
 
 /** Ends the steps of a build that have not ended, and notes that their calls were lost. */

@@ -65,6 +65,22 @@ export async function releaseLeases(store: Store, owner: string, name?: string):
   );
 }
 
+/** Keeps a lease for another owner who is about to come; all others are kept out for so long. */
+export async function bequeathLease(
+  store: Store,
+  owner: string,
+  { name, heir, millis }: { name: string; heir: string; millis: number },
+): Promise<void> {
+  await store.write((tx) =>
+    tx.db
+      .updateTable("leases")
+      .set({ owner: heir, until_at: sql<number>`${sql.raw(tx.dialect.nowMillis)} + ${millis}` })
+      .where("name", "=", name)
+      .where("owner", "=", owner)
+      .execute(),
+  );
+}
+
 export interface LeaseState {
   name: string;
   owner: string;

@@ -1,11 +1,13 @@
 // time limit: 300 s
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { until } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { World } from "./program.ts";
 
+const Sqlite = createRequire(import.meta.url)("better-sqlite3");
 const test = suite("belfry restart");
 
 const config = (more = "") => `
@@ -13,7 +15,7 @@ import { force } from "@belfry/schedulers";
 import { sqlite } from "@belfry/sqlite";
 import { shell } from "@belfry/steps";
 import { localWorker } from "@belfry/worker";
-import { defineConfig, definePlugin, defineStep, z } from "belfry";
+import { defineConfig, definePlugin, defineService, defineStep, z } from "belfry";
 
 const patient = defineStep({
   kind: "patient",
@@ -42,7 +44,18 @@ const stays = defineStep({
     },
   }),
 });
-definePlugin({ name: "patience", parts: [patient, stays] });
+
+const grumpy = defineService({
+  kind: "grumpy",
+  options: z.object({}),
+  create: () => ({
+    start: async () => undefined,
+    stop: async () => {
+      throw new Error("leave me alone");
+    },
+  }),
+});
+definePlugin({ name: "patience", parts: [patient, stays, grumpy] });
 
 export default defineConfig({
   database: sqlite(),
@@ -80,6 +93,7 @@ test("a command goes on while its master starts again, and its log has every lin
   assert.match(err, /Of 1 running builds 1 can go on/);
   assert.match(out, /has started again/);
   await master.printed(/Starting again …[\s\S]*Belfry has started/);
+  await master.printed("counts #1 goes on");
   assert.is(master.process.pid, pid);
   assert.is(master.process.exitCode, null);
   await writeFile(world.path("gate"), "");
@@ -102,6 +116,11 @@ test("a build that was between two commands goes on after a kill, and does nothi
   await world.run("force", "thinks");
   const calls = async () => (await world.run("log", "thinks", "1")).out;
   await until(async () => /exit code 0/.test(await calls()), "the end of its first command");
+  // Until that is noted, too, a kill would have it built again.
+  const database = new Sqlite(world.path(".belfry/belfry.sqlite"), { readonly: true });
+  const noted = database.prepare("select 1 from step_calls where finished_at is not null");
+  await until(() => noted.get() !== undefined, "the note of its end");
+  database.close();
   await first.signal("SIGKILL");
   const second = await world.start();
   await writeFile(world.path("thinking-is-over"), "");
@@ -138,6 +157,14 @@ test("a restart at once while one waits for builds lets go of those that can go 
   await master.printed(/thinks #1 success/);
   assert.equal(await number(world, "thinks"), [[1, "finished", "success"]]);
   assert.is((await master.signal("SIGTERM")).code, 0);
+});
+
+test("a part that does not end well does not keep the master from starting again", async () => {
+  await using world = await World.make(config("services: [grumpy()],"));
+  const master = await world.start();
+  const { code, err } = await world.run("restart");
+  assert.is(code, 0, err);
+  assert.is(master.process.exitCode, null);
 });
 
 test("a configuration that is broken is refused, and the master goes on", async () => {

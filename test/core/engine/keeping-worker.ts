@@ -21,9 +21,9 @@ interface Running {
 
 const worker = defineWorker({
   kind: "keeping",
-  options: z.object({ world: z.custom<KeepingWorker>(() => true) }),
-  create: ({ world }) => ({
-    slots: 5,
+  options: z.object({ world: z.custom<KeepingWorker>(() => true), slots: z.int() }),
+  create: ({ world, slots }) => ({
+    slots,
     connected: true,
     info: {},
     start: async () => undefined,
@@ -31,23 +31,37 @@ const worker = defineWorker({
     detach: async () => {
       world.detached += 1;
     },
-    open: async () => world.session(),
+    open: async () => {
+      await world.opening;
+      return world.session();
+    },
   }),
 });
 definePlugin({ name: "test-keeping", parts: [worker] });
 
 /** A worker whose commands a test leads by the hand, and that keeps them when its master restarts. */
 export class KeepingWorker {
-  readonly entry: Entry<"worker"> = worker({ name: "w", world: this });
+  readonly entry = this.with(60);
   /** Whether it keeps commands. */
   keeps = true;
   /** Whether its sessions cannot be let go of. */
   detachFails = false;
   detached = 0;
+  /** What a build has to wait for before it gets a session. */
+  opening: Promise<void> | undefined;
+  /** How many commands were taken up. */
+  resumed = 0;
+  /** How many of its sessions were let go of. */
+  letGo = 0;
   /** Every command that was ever begun, by its name. */
   readonly begun: string[] = [];
   readonly files = new Map<string, Uint8Array>();
   readonly #running: Running[] = [];
+
+  /** The same one with other options. */
+  with(slots: number): Entry<"worker"> {
+    return worker({ name: "w", world: this, slots });
+  }
 
   /** Prints something in a command that runs. */
   async print(name: string, text: string): Promise<void> {
@@ -114,6 +128,7 @@ export class KeepingWorker {
       detach: async () => {
         if (this.detachFails) throw new Error("the connection is gone");
         detached = true;
+        this.letGo += 1;
         for (const command of own) command.sink = undefined;
       },
       ...(this.keeps
@@ -122,6 +137,7 @@ export class KeepingWorker {
               const isIt = ({ callId }: Running) => callId === options.callId;
               const command = this.#running.find(isIt) ?? this.#ended.get(options.callId);
               if (!command) return undefined;
+              this.resumed += 1;
               for (const text of command.waiting.splice(0)) await sink("stdout", Buffer.from(text), Date.now());
               return watch(command, sink, options.signal);
             },

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { force } from "@belfry/schedulers";
-import { secrets, step, type TestMaster, testMaster, until } from "@belfry/testkit";
+import { fakeWorker, secrets, service, step, type TestMaster, testMaster, until } from "@belfry/testkit";
 import { type BuilderConfig, type Config, masterLock, type StepContext } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -421,6 +421,246 @@ test("a worker that cannot let go of a build does not keep the master from resta
   await lives.restart();
   await until(() => lives.worker.begun.length === 2, "its command again");
   assert.is((await lives.build(1)).result, "retry");
+});
+
+test("all builds are taken up, however many there are", async () => {
+  await using database = await sqliteOnly.open();
+  const waits = resumable(async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" });
+  await using lives = await Lives.begin(database, { steps: [waits] });
+  const sets: number[] = [];
+  for (let i = 0; i < 55; i += 1) sets.push(await lives.force());
+  await until(() => lives.worker.begun.length === sets.length, "all commands");
+  await lives.restart();
+  const { store } = lives.kit.master;
+  const running = await store.read.selectFrom("builds").select("fence").where("state", "=", "running").execute();
+  assert.is(running.length, sets.length);
+  assert.is(new Set(running.map(({ fence }) => fence)).size, 1);
+  await until(() => lives.worker.resumed === sets.length, "that all are taken up");
+  lives.worker.endAll();
+  for (const set of sets) assert.is((await lives.kit.buildsetEnd(set)).result, "success");
+  assert.is(lives.worker.begun.length, sets.length);
+});
+
+test("what a step has said after its last call is not said twice", async () => {
+  await using database = await sqliteOnly.open();
+  const gate = Promise.withResolvers<void>();
+  let said = 0;
+  const work = resumable(async (ctx) => {
+    await ctx.log("notes").write("begins\n");
+    await ctx.worker.run({ command: "first" });
+    await ctx.log("notes").write("waits\nis ");
+    await ctx.log("notes").write("patient\n");
+    await ctx.log("stdio").write("has run it\n");
+    said += 1;
+    await gate.promise;
+    await ctx.log("notes").write("waits\n");
+    return { result: "success" };
+  });
+  await using lives = await Lives.begin(database, { steps: [work] });
+  const buildset = await lives.force();
+  await lives.worker.print("first", "has run it\n");
+  await lives.worker.end("first");
+  await until(() => said === 1, "what it says");
+  await lives.restart();
+  await until(() => said === 2, "what it says again");
+  gate.resolve();
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "success");
+  const { id } = await lives.build();
+  assert.is(await lives.kit.logText(id, 1, "notes"), "begins\nwaits\nis patient\nwaits\n");
+  const text = (await lives.kit.logText(id, 1, "stdio")).replace(/after .* s/g, "after T");
+  assert.is(text, "$ first\nhas run it\nexit code 0 after T\nhas run it\n");
+});
+
+test("that a command has ended is noted when its log can be read, and not sooner", async () => {
+  await using database = await sqliteOnly.open();
+  const work = resumable(async (ctx) => {
+    await ctx.worker.run({ command: "first" });
+    await ctx.worker.run({ command: "second" });
+    return { result: "success" };
+  });
+  await using lives = await Lives.begin(database, { steps: [work] });
+  const buildset = await lives.force();
+  await lives.worker.print("first", "the last words\n");
+  await lives.worker.end("first");
+  const calls = lives.kit.master.store.read.selectFrom("step_calls").selectAll().where("call", "=", 1);
+  for (;;) {
+    const [call] = await calls.execute();
+    if (call?.finished_at != null) break;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.match(await lives.kit.logText((await lives.build()).id, 1), /the last words\nexit code 0/);
+  await lives.worker.end("second");
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "success");
+});
+
+test("a file that holds a secret is not kept, whatever letters the secret has", async () => {
+  await using database = await sqliteOnly.open();
+  const work = resumable(async (ctx) => {
+    await ctx.secret("password");
+    await ctx.worker.readFile("file");
+    await ctx.worker.run({ command: "waits" });
+    return { result: "success" };
+  });
+  await using lives = await Lives.begin(
+    database,
+    { steps: [work] },
+    { secrets: [secrets({ values: { password: "pässwörd" } })] },
+  );
+  lives.worker.files.set("file", Buffer.from("it is pässwörd\n"));
+  const buildset = await lives.force();
+  await lives.worker.end("waits");
+  await lives.kit.buildsetEnd(buildset);
+  const calls = await lives.kit.master.store.read.selectFrom("step_calls").select(["method", "kept"]).execute();
+  assert.is(calls.find(({ method }) => method === "readFile")?.kept, null);
+});
+
+test("a worker that is another one now does not go on with builds of the old one", async () => {
+  await using database = await sqliteOnly.open();
+  const waits = resumable(async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" });
+  await using lives = await Lives.begin(database, { steps: [waits] });
+  await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  await lives.restart({ workers: [lives.worker.with(61)] });
+  await lives.kit.event("build.finished", (data) => data.number === 1);
+  assert.is((await lives.build(1)).result, "retry");
+});
+
+test("what a step waited for its locks does not count as its time, also after a restart", async () => {
+  await using database = await sqliteOnly.open();
+  const waits = step({
+    title: "waits",
+    resumable: true,
+    maxTime: "30m",
+    locks: [disk.access("exclusive")],
+    run: async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" },
+  });
+  await using lives = await Lives.begin(database, { steps: [waits] });
+  const buildset = await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  // As if it had stood in line for an hour.
+  const hour = 3_600_000;
+  const { store } = lives.kit.master;
+  await store.write((tx) =>
+    tx.db
+      .updateTable("steps")
+      .set({ started_at: Date.now() - hour })
+      .execute(),
+  );
+  await lives.restart();
+  await lives.worker.end("waits");
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "success");
+});
+
+test("a build that could go on when the last of the others had ended goes on", async () => {
+  await using database = await sqliteOnly.open();
+  const closing = Promise.withResolvers<void>();
+  const slow = service({ service: { start: async () => undefined, stop: () => closing.promise } });
+  const first = resumable(async (ctx) => (await ctx.worker.run({ command: "first" })) && { result: "success" });
+  const second = step({
+    title: "second",
+    run: async (ctx) => (await ctx.worker.run({ command: "second" })) && { result: "success" },
+  });
+  await using lives = await Lives.begin(database, { steps: [first, second] }, { services: [slow] });
+  const buildset = await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  const stopping = lives.kit.master.stop("after-builds", { restart: true });
+  await until(() => lives.worker.letGo === 1, "that it was let go of");
+  await lives.worker.end("first");
+  closing.resolve();
+  await stopping;
+  await lives.next();
+  await lives.worker.end("second");
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "success");
+  assert.is((await lives.build(1)).result, "success");
+});
+
+test("a command of which a full log has not every line is not taken up by a step that has to see them", async () => {
+  await using database = await sqliteOnly.open();
+  let seen = 0;
+  const counts = resumable(async (ctx) => {
+    await ctx.worker.run({ command: "counts", onLine: () => (seen += 1) });
+    return { result: "success" };
+  });
+  await using lives = await Lives.begin(database, { steps: [counts] }, { logs: { cap: 10_000 } });
+  await lives.force();
+  await lives.worker.print("counts", "a line of some length\n".repeat(1_000));
+  await until(() => seen === 1_000, "all lines");
+  await lives.restart();
+  await lives.kit.event("build.finished", (data) => data.number === 1);
+  const build = await lives.build(1);
+  assert.is(build.result, "retry");
+  assert.match(build.summary, /its log is full/);
+});
+
+test("a step does not take the output of another command for that of the one it takes up", async () => {
+  await using database = await sqliteOnly.open();
+  const heard: string[] = [];
+  const both = resumable(async (ctx) => {
+    const one = ctx.worker.run({ command: "one", onLine: (line) => heard.push(line) });
+    const other = ctx.worker.run({ command: "other" });
+    await Promise.all([one, other]);
+    return { result: "success" };
+  });
+  await using lives = await Lives.begin(database, { steps: [both] });
+  await lives.force();
+  await lives.worker.print("one", "of one\n");
+  await lives.worker.print("other", "of the other\n");
+  await lives.worker.end("other");
+  const ended = lives.kit.master.store.read
+    .selectFrom("step_calls")
+    .select("call")
+    .where("finished_at", "is not", null);
+  await until(async () => (await ended.execute()).length === 1, "the note of its end");
+  await lives.restart();
+  await lives.kit.event("build.finished", (data) => data.number === 1);
+  assert.is((await lives.build(1)).result, "retry");
+  assert.equal(heard, ["of one"]);
+});
+
+test("a master that is restarted again before its builds were taken up leaves them as they are", async () => {
+  await using database = await sqliteOnly.open();
+  const waits = resumable(async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" });
+  await using lives = await Lives.begin(database, { steps: [waits] });
+  const buildset = await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  const gate = Promise.withResolvers<void>();
+  lives.worker.opening = gate.promise;
+  await lives.restart();
+  await until(() => lives.kit.master.status.builds().length === 1, "the build");
+  await lives.restart();
+  gate.resolve();
+  await lives.worker.end("waits");
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "success");
+  assert.equal(lives.worker.begun, ["waits"]);
+});
+
+test("PostgreSQL: other masters leave alone what was let go of for the next life of one", async () => {
+  const [, postgres] = DATABASES;
+  assert.ok(postgres);
+  await using database = await postgres.open();
+  const waits = resumable(async (ctx) => (await ctx.worker.run({ command: "waits" })) && { result: "success" });
+  await using lives = await Lives.begin(database, { steps: [waits] });
+  const buildset = await lives.force();
+  await until(() => lives.worker.begun.length === 1, "its command");
+  await lives.kit.master.stop("now", { restart: true });
+  await using other = await testMaster({
+    config: {
+      name: "other",
+      database: database.entry,
+      workers: [fakeWorker({ name: "x" })],
+      builders: [{ name: "c", workers: ["x"], steps: [step({ run: () => ({ result: "success" }) })] }],
+    },
+  });
+  const looked = async () =>
+    (await other.call("status.now")).loops.some(
+      (loop: { name: string; passes: number; running: boolean }) =>
+        loop.name === "recovery" && loop.passes > 0 && !loop.running,
+    );
+  await until(looked, "a look at lost masters");
+  await lives.next();
+  await lives.worker.end("waits");
+  assert.is((await lives.kit.buildsetEnd(buildset)).result, "success");
+  assert.is((await lives.build(1)).result, "success");
 });
 
 test.run();

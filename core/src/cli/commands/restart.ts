@@ -27,7 +27,9 @@ const restart: CliCommand = {
     const others = builds - resumable;
     if (!session.json && builds > 0) {
       const rest = afterBuilds ? "waited for" : "built again";
-      session.err.line(`Of ${builds} running builds ${resumable} can go on; ${others} will be ${rest}.`);
+      session.err.line(
+        `Of ${builds} running builds ${resumable} can go on where nothing they are made by has changed; ${others} will be ${rest}.`,
+      );
     }
     session.close();
     let seen = performance.now();

@@ -168,9 +168,15 @@ class MasterRun {
           : `Stopping; ${builds} end${running === 1 ? "s" : ""} as retry and will be built again at the next start …`,
       );
     } else if (stop.by !== "once") this.#say("Stopping …");
-    await master.stop(stop.when, { restart: this.#wish.restarts });
+    try {
+      await master.stop(stop.when, { restart: this.#wish.restarts });
+    } catch (err) {
+      // A part that does not end well is no reason to stay away.
+      if (!this.#wish.restarts) throw err;
+      log.logger.error({ err }, "not everything stopped cleanly; the master starts again all the same");
+    }
     // Whoever wanted the end meanwhile gets it.
-    const { restarts } = this.#wish;
+    const restarts = this.#wish.decide();
     log.logger.info({ by: stop.by, restarts }, "the master has stopped");
     if (restarts) {
       this.#over.abort();

@@ -41,6 +41,8 @@ export class EventLines {
       case "build.started":
         this.#remember(`${build}`, time);
         return [`${this.#name(data)} started${await this.#about(build)}`];
+      case "build.resumed":
+        return [`${this.#name(data)} goes on`];
       case "step.started":
         this.#remember(`${build}/${data["step"]}`, time);
         return [];

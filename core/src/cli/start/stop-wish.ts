@@ -29,6 +29,7 @@ export class StopWish {
   #first: Stop | undefined;
   #signalledAt: number | undefined;
   #restarts = true;
+  #starts = false;
   #hurry: () => void = () => undefined;
   #reload: () => void = () => undefined;
 
@@ -50,6 +51,12 @@ export class StopWish {
   /** True as long as everybody who wanted the end wants the master to start again afterwards. */
   get restarts(): boolean {
     return this.#first !== undefined && this.#restarts;
+  }
+
+  /** Says whether it starts again, once it has stopped. If so, a signal ends the process at once from then on. */
+  decide(): boolean {
+    this.#starts = this.restarts;
+    return this.#starts;
   }
 
   /** `hurry` is called when, after a wish to wait for builds, somebody wants the end now. */
@@ -78,6 +85,7 @@ export class StopWish {
    */
   listen(leave: () => void): void {
     const onSignal = () => {
+      if (this.#starts) return leave();
       const now = performance.now();
       this.#signalledAt ??= now;
       if (this.#signalledAt === now) this.want({ by: "signal", when: "now" });
