@@ -98,7 +98,8 @@
       state.timer = 0;
       state.busy = true;
       state.at = Date.now();
-      await fetchInto(snippet).catch(() => undefined);
+      if (snippet.dataset.own !== undefined) snippet.dispatchEvent(new CustomEvent("belfry-changed"));
+      else await fetchInto(snippet).catch(() => undefined);
       state.busy = false;
       if (!state.again) return;
       state.again = false;
@@ -125,12 +126,16 @@
       },
     });
     tellTimes();
-    if (liveSnippets().length === 0) close();
+    adjust();
   }
 
   // The stream, and the banner that tells when it is broken.
   let source;
+  /** What the stream tells of. */
+  let told = new Set();
   let position = "";
+  /** Whether something may have happened that no stream will tell of. */
+  let missed = false;
   let staleSince = 0;
   let heard = 0;
   let pause = 1_000;
@@ -149,20 +154,28 @@
     source = undefined;
   }
 
+  const typesWanted = () => new Set(liveSnippets().flatMap((snippet) => JSON.parse(snippet.dataset.live).types));
+
+  /** A snippet may bring others with it, which are concerned by more. */
+  function adjust() {
+    if (source === undefined) return;
+    const wanted = typesWanted();
+    if (wanted.size > 0 && [...wanted].every((type) => told.has(type))) return;
+    close();
+    open();
+  }
+
   function open() {
     if (source !== undefined || liveSnippets().length === 0) return;
-    const types = new Set(liveSnippets().flatMap((snippet) => JSON.parse(snippet.dataset.live).types));
-    const query = new URLSearchParams({ types: [...types].sort().join(",") });
+    told = typesWanted();
+    const query = new URLSearchParams({ types: [...told].sort().join(",") });
     if (position !== "") query.set("since", position);
+    else missed = true;
     const stream = new EventSource(`/web/events?${query}`);
     source = stream;
     const alive = () => {
       heard = Date.now();
     };
-    stream.addEventListener("open", () => {
-      alive();
-      pause = 1_000;
-    });
     stream.addEventListener("beat", alive);
     stream.addEventListener("message", ({ data, lastEventId }) => {
       alive();
@@ -174,9 +187,10 @@
     stream.addEventListener("gap", everything);
     stream.onopen = () => {
       alive();
-      if (staleSince === 0) return;
-      banner(0);
-      everything();
+      pause = 1_000;
+      if (staleSince !== 0) banner(0);
+      if (missed) everything();
+      missed = false;
     };
     stream.onerror = () => {
       if (source !== stream) return;
@@ -206,8 +220,13 @@
       else if (source === undefined && liveSnippets().length > 0) {
         position = "";
         open();
-        everything();
       }
+    });
+    window.addEventListener("pagehide", close);
+    window.addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      position = "";
+      open();
     });
     setInterval(() => {
       // A stream that is silent for long is as good as broken.

@@ -4,10 +4,11 @@ import type { Assets } from "./assets.ts";
 import { faults, statusOf } from "./errors.ts";
 import type { Page, Raw } from "./extension.ts";
 import { html, written } from "./html.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import { document } from "./layout.ts";
 import { faultPage } from "./parts/fault.ts";
 import type { Site } from "./site.ts";
-import { inside } from "./urls.ts";
+import { inside, nameOf } from "./urls.ts";
 import { RequestView, type Source } from "./view.ts";
 
 export interface WebRequest {
@@ -50,6 +51,7 @@ export class Pages {
   readonly #title: string;
   readonly #assets: Assets;
   readonly #log: Pick<Logger, "error">;
+  readonly #kept = new KeptAnswers();
 
   constructor(site: Site, title: string, assets: Assets, log: Pick<Logger, "error">) {
     this.#site = site;
@@ -61,8 +63,15 @@ export class Pages {
   async answer(request: WebRequest): Promise<WebAnswer> {
     try {
       if (request.method === "POST") return await this.#act(request);
-      const snippet = /^\/web\/snippets\/([^/]+)$/.exec(request.path)?.[1];
-      return snippet === undefined ? await this.#page(request) : await this.#snippet(request, snippet);
+      const position = await positionOf(request);
+      const { caller, formKey, path, querystring } = request;
+      const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
+      const kept = position === undefined ? undefined : this.#kept.get(key, position);
+      if (kept !== undefined) return kept;
+      const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
+      const answer = await (snippet === undefined ? this.#page(request, position) : this.#snippet(request, snippet));
+      if (position !== undefined) this.#kept.put(key, position, answer);
+      return answer;
     } catch (error) {
       if (!BelfryError.is(error)) throw error;
       return this.fault(request, error);
@@ -91,14 +100,13 @@ export class Pages {
     return { status, headers, body: this.#document(request, faultPage(error, status, back))(undefined) };
   }
 
-  async #page(request: WebRequest): Promise<WebAnswer> {
+  async #page(request: WebRequest, position: string | undefined): Promise<WebAnswer> {
     const { path } = request;
     if (path.length > 1 && path.endsWith("/") && this.#site.at(path.replace(/\/+$/, "") || "/"))
       return goTo(308, inside(path.replace(/\/+$/, "") || "/"));
     const found = this.#site.at(path);
     if (found === undefined) throw faults.pageUnknown(readable(path));
     const view = this.#view(request, found.keys);
-    const position = await positionOf(request);
     const made = await found.page.render(view);
     if ("redirect" in made) return goTo(302, inside(made.redirect));
     if ("content" in made) return this.#raw(made);
@@ -137,7 +145,10 @@ export class Pages {
   async #snippet(request: WebRequest, name: string): Promise<WebAnswer> {
     const keys = Object.fromEntries(new URLSearchParams(request.querystring));
     const view = this.#view(request, keys);
-    const body = written(await view.snippet(decodeURIComponent(name), keys));
+    const known = nameOf(name);
+    if (known === undefined || this.#site.getSnippet(known) === undefined)
+      throw faults.pageUnknown(readable(request.path));
+    const body = written(await view.snippet(known, keys));
     return {
       status: 200,
       headers: {
@@ -152,7 +163,7 @@ export class Pages {
 
   async #act(request: WebRequest): Promise<WebAnswer> {
     const name = /^\/do\/([^/]+)$/.exec(request.path)?.[1];
-    const action = name === undefined ? undefined : this.#site.getAction(decodeURIComponent(name));
+    const action = name === undefined ? undefined : this.#site.getAction(nameOf(name) ?? "");
     if (action === undefined) throw faults.pageUnknown(readable(request.path));
     const fields = request.fields ?? new URLSearchParams();
     if (request.formKeyNeeded !== false && fields.get("_form") !== request.formKey) throw faults.formRefused();

@@ -26,7 +26,7 @@ export interface Assets {
 export async function loadAssets(): Promise<Assets> {
   const own = (name: string) => readFile(fileURLToPath(new URL(`../assets/${name}`, import.meta.url)));
   const morph = createRequire(import.meta.url).resolve("idiomorph/dist/idiomorph.min.js");
-  const script = Buffer.concat([await readFile(morph), Buffer.from("\n"), await own("web.js")]);
+  const script = Buffer.concat([await readFile(morph), Buffer.from("\n"), await own("web.js"), await own("log.js")]);
   const assets = {
     style: await asset("style", "css", "text/css; charset=utf-8", await own("web.css")),
     script: await asset("script", "js", "text/javascript; charset=utf-8", script),

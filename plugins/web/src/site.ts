@@ -15,10 +15,17 @@ const PATH = /^\/(?:(?:[A-Za-z0-9._-]+|:\w+)(?:\/(?:[A-Za-z0-9._-]+|:\w+))*)?$/;
 /** Things by name; of several of one name the last one counts. */
 class Shelf<T> {
   readonly #named = new Map<string, T[]>();
+  readonly #onChange: () => void;
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
 
   add(name: string, thing: T): () => void {
     this.#named.set(name, [...(this.#named.get(name) ?? []), thing]);
+    this.#onChange();
     return () => {
+      this.#onChange();
       const left = (this.#named.get(name) ?? []).filter((other) => other !== thing);
       if (left.length === 0) this.#named.delete(name);
       else this.#named.set(name, left);
@@ -41,12 +48,21 @@ export interface Found {
 
 /** All that is registered. Lives as long as the master. */
 export class Site implements Web {
-  readonly #pages = new Shelf<PageDefinition>();
-  readonly #snippets = new Shelf<SnippetDefinition>();
-  readonly #links = new Shelf<LinkDefinition>();
-  readonly #panels = new Shelf<PanelDefinition>();
-  readonly #actions = new Shelf<ActionDefinition>();
-  readonly #entries = new Shelf<NavigationEntry>();
+  readonly #onChange = (): void => {
+    this.#version += 1;
+  };
+  #version = 0;
+  readonly #pages = new Shelf<PageDefinition>(this.#onChange);
+  readonly #snippets = new Shelf<SnippetDefinition>(this.#onChange);
+  readonly #links = new Shelf<LinkDefinition>(this.#onChange);
+  readonly #panels = new Shelf<PanelDefinition>(this.#onChange);
+  readonly #actions = new Shelf<ActionDefinition>(this.#onChange);
+  readonly #entries = new Shelf<NavigationEntry>(this.#onChange);
+
+  /** Another number whenever something was added or taken back. */
+  get version(): number {
+    return this.#version;
+  }
 
   page(page: PageDefinition): () => void {
     if (!PATH.test(page.path)) throw faults.pathInvalid(page.path);

@@ -113,7 +113,7 @@ class PageStream implements EventReader {
 
   start(subscription: EventSubscription): void {
     this.#subscription = subscription;
-    this.#write(`retry: ${RETRY}\nid: ${subscription.position}\nevent: open\ndata: {}\n\n`);
+    this.#write(`retry: ${RETRY}\nid: ${subscription.position}\n\n`);
     subscription.start();
   }
 

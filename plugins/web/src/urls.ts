@@ -38,6 +38,11 @@ export function search(query: Query): string {
   return text === "" ? "" : `?${text}`;
 }
 
+/** Where a snippet can be fetched alone. */
+export function snippetPath(name: string, keys: Keys): string {
+  return `/web/snippets/${segment(name)}${search(keys)}`;
+}
+
 /** An address that somebody else gave, if it is safe to be clicked on. */
 export function outside(address: string | null | undefined): string | undefined {
   if (!address || !/^(https?|mailto):/i.test(address)) return undefined;

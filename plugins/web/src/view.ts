@@ -3,7 +3,7 @@ import { faults } from "./errors.ts";
 import type { View } from "./extension.ts";
 import { type Html, html } from "./html.ts";
 import type { Site } from "./site.ts";
-import { type Keys, outside, search } from "./urls.ts";
+import { type Keys, outside, search, snippetPath } from "./urls.ts";
 
 /** Whom pages ask: the API as the reader of the page, or a recording of it. */
 export interface Source {
@@ -82,7 +82,7 @@ export class RequestView implements View {
     const { body, live } = await snippet.render(this, keys);
     if (live === undefined) return html`<div class="snippet" data-name=${name}>${body}</div>`;
     this.live = true;
-    const url = `/web/snippets/${encodeURIComponent(name)}${search(keys)}`;
+    const url = snippetPath(name, keys);
     return html`<div class="snippet" data-name=${name} data-snippet=${url} data-live=${JSON.stringify(live)}>${body}</div>`;
   }
 

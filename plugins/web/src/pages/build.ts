@@ -1,34 +1,16 @@
-import type { CoreMethods } from "belfry";
 import type { PageDefinition, View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { ansiText } from "../parts/ansi.ts";
+import { failure } from "../parts/failure.ts";
 import { steps } from "../parts/steps.ts";
 import { badge, moment, own, shortRevision, span, stateOf, took } from "../parts/texts.ts";
+import { type Build, isGood, liveOf, numberOf, theBuild } from "../parts/the-build.ts";
 import { timeline } from "../parts/timeline.ts";
 import { valueText } from "../parts/values.ts";
 import { type Keys, outside } from "../urls.ts";
 
-type Build = CoreMethods["builds.get"]["result"];
-
-const INCLUDE: NonNullable<CoreMethods["builds.get"]["params"]["include"]> = [
-  "steps",
-  "logs",
-  "changes",
-  "triggeredBy",
-  "triggered",
-  "failure",
-];
-
-const theBuild = (view: View, keys: Keys) =>
-  view.ask("builds.get", { builder: String(keys["builder"]), number: numberOf(keys["number"]), include: INCLUDE });
-
-/** A number in a path; what is none is no build that there is. */
-export const numberOf = (text: string | number | undefined): number =>
-  /^\d{1,9}$/.test(String(text)) ? Number(text) : 0;
-
+/** Of so many logs that are still written the end is shown. */
+const TAILS = 5;
 const CHANGING = ["build.", "step.", "log.added", "log.finished"];
-const liveOf = (build: Build, types: readonly string[] = CHANGING) =>
-  build.state === "finished" ? undefined : { types, match: { build: build.id } };
 
 const page: PageDefinition = {
   name: "build",
@@ -50,8 +32,6 @@ const page: PageDefinition = {
     };
   },
 };
-
-const isGood = ({ result }: Build) => result !== "failure" && result !== "exception";
 
 async function head(view: View, keys: Keys) {
   const build = await theBuild(view, keys);
@@ -98,47 +78,19 @@ function stampRow({ codebase, repository, branch, revision, project, patch }: Bu
       ${project !== "" && html` ${own(project)}`}${patch && html` with a patch${patch.author && html` of ${own(patch.author)}`}`}</dd>`;
 }
 
-async function failure(view: View, keys: Keys) {
-  const build = await theBuild(view, keys);
-  const live =
-    liveOf(build, ["build."]) ??
-    (build.failure || isGood(build) ? undefined : { types: ["build.explained"], match: { build: build.id } });
-  const found = build.failure;
-  const body =
-    found === null || found === undefined
-      ? null
-      : html`<section aria-labelledby="why"><h2 id="why">Why it failed</h2>
-          ${found.steps.map(
-            (step) => html`<h3>${badge(step.result)} ${own(step.name)} ${own(step.summary)}</h3>
-              ${step.logs.map(
-                (
-                  log,
-                ) => html`<p>${log.of === "errors" ? "Lines with errors" : "The last lines"} of ${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))}</p>
-                  <ol class="lines">${log.lines.map(
-                    ({ number, text }) =>
-                      html`<li><a class="number" href=${`${view.url("log", { ...keys, step: step.step, log: log.log }, { first: Math.max(0, number - 20) })}#L${number}`}>${number + 1}</a><code dir="auto">${ansiText(text)}</code></li>`,
-                  )}</ol>`,
-              )}`,
-          )}
-          ${found.failing.length > 0 && html`<h3>Failed tests</h3><ul>${found.failing.slice(0, 100).map((test) => html`<li>${own(test)}</li>`)}</ul>`}
-          ${found.lastGood && html`<p>The last good build was ${view.link("build", { ...keys, number: found.lastGood.number })} ${moment(found.lastGood.finishedAt)}.</p>`}
-          ${
-            found.changes.length > 0 &&
-            html`<h3>Changed since</h3>
-              <ul>${found.changes.map((change) => html`<li>${view.link("change", { change: change.change }, own(shortRevision(change.revision) || `change ${change.change}`))} ${own(change.author)}: ${own(change.comments)}</li>`)}</ul>
-              ${found.moreChanges && html`<p>and others</p>`}`
-          }
-        </section>`;
-  return live === undefined ? { body } : { body, live };
-}
-
 async function stepTree(view: View, keys: Keys) {
   const build = await theBuild(view, keys);
   const shown = (build.steps ?? []).filter(({ hidden }) => !hidden);
+  const written = (build.logs ?? []).filter(({ finished }) => !finished && build.state !== "finished").slice(-TAILS);
+  const logs = (build.logs ?? []).map(async (log) =>
+    written.includes(log)
+      ? { ...log, tail: await view.snippet("log.tail", { ...keys, step: log.step, log: log.log }) }
+      : log,
+  );
   const body = html`<section aria-labelledby="steps"><h2 id="steps">Steps</h2>
-    ${shown.length === 0 ? html`<p class="empty">No step has begun${build.state === "finished" ? "" : " yet"}.</p>` : html`${timeline(shown)} ${steps(view, keys, shown, build.logs ?? [])}`}
+    ${shown.length === 0 ? html`<p class="empty">No step has begun${build.state === "finished" ? "" : " yet"}.</p>` : html`${timeline(shown)} ${steps(view, keys, shown, await Promise.all(logs))}`}
   </section>`;
-  const live = liveOf(build);
+  const live = liveOf(build, CHANGING);
   return live === undefined ? { body } : { body, live };
 }
 

@@ -1,6 +1,7 @@
 import type { Result } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
+import { type Named, named } from "../parts/named-builders.ts";
 import { pager } from "../parts/pager.ts";
 import { badge, count, mark, own, stateOf, wordOf } from "../parts/texts.ts";
 
@@ -8,12 +9,6 @@ import { badge, count, mark, own, stateOf, wordOf } from "../parts/texts.ts";
 const PAGE = 30;
 const STRIP = 15;
 const MOST_TAGS = 40;
-
-interface Named {
-  name: string;
-  project: string;
-  tags: string[];
-}
 
 /** The list of builders. */
 export function addBuilders(web: Web): void {
@@ -110,22 +105,6 @@ export function strip(view: View, builder: string, builds: readonly Recent[]): H
     const title = `#${build.number} ${wordOf(state)}${build.summary ? `: ${build.summary}` : ""}`;
     return view.link("build", { builder, number: build.number ?? 0 }, mark(state, title));
   });
-}
-
-/** Every builder that the reader may see, in the order of names. */
-export async function named(view: View): Promise<Named[]> {
-  const found: Named[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const { items, next } = await view.ask("builders.list", {
-      configured: true,
-      fields: ["name", "project", "tags"],
-      limit: 500,
-      ...(cursor !== undefined && { cursor }),
-    });
-    found.push(...(items as Named[]));
-    if (next === null) return found;
-    cursor = next;
-  }
 }
 
 function fits({ name, project, tags }: Named, wish: { q: string; tag: string; project: string }): boolean {

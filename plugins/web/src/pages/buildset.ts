@@ -1,9 +1,9 @@
 import type { View, Web } from "../extension.ts";
 import { html } from "../html.ts";
 import { badge, moment, own, shortRevision, stateOf } from "../parts/texts.ts";
+import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
 import type { Keys } from "../urls.ts";
-import { numberOf } from "./build.ts";
 
 const CHANGES = 50;
 

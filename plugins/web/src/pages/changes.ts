@@ -2,9 +2,9 @@ import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
 import { badge, count, moment, own, shortRevision, stateOf } from "../parts/texts.ts";
+import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
 import { type Keys, outside } from "../urls.ts";
-import { numberOf } from "./build.ts";
 
 const PAGE = 50;
 const FILES = 500;

@@ -6,11 +6,13 @@ import { addBuilder } from "./builder.ts";
 import { addBuilders } from "./builders.ts";
 import { addBuildset } from "./buildset.ts";
 import { addChanges } from "./changes.ts";
+import { addConsole } from "./console.ts";
 import { addHome } from "./home.ts";
 import { addLog } from "./log.ts";
 import { addRequests } from "./requests.ts";
 import { addSchedulers } from "./schedulers.ts";
 import { addSources } from "./sources.ts";
+import { addWaterfall } from "./waterfall.ts";
 import { addWorkers } from "./workers.ts";
 
 const PAGES = [
@@ -25,6 +27,8 @@ const PAGES = [
   addWorkers,
   addSchedulers,
   addSources,
+  addWaterfall,
+  addConsole,
   addAbout,
   addBadges,
 ];

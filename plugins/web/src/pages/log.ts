@@ -1,14 +1,17 @@
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
+import { createGzip } from "node:zlib";
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { ansiText, plainText } from "../parts/ansi.ts";
 import { count, own } from "../parts/texts.ts";
-import type { Keys } from "../urls.ts";
-import { numberOf } from "./build.ts";
+import { numberOf } from "../parts/the-build.ts";
+import { type Keys, snippetPath } from "../urls.ts";
 
 const LINES = 500;
 const FOUND = 200;
+/** So many lines of a log that is still written stand on the page of its build. */
+const TAIL = 8;
 /** What a page shows of one line; the download has all of it. */
 const MOST_OF_A_LINE = 10_000;
 
@@ -55,19 +58,31 @@ export function addLog(web: Web): void {
       const at = where(keys);
       const first = Number(keys["first"]) || 0;
       const lines = await view.ask("logs.read", { ...at, first, count: LINES });
-      const body = html`${lineList(view, at, lines.items)} ${onwards(view, at, lines)}`;
+      const body = html`${viewed(view, at, lines)} ${onwards(view, at, lines)}`;
       if (lines.finished) return { body };
       return {
         body,
-        live: {
-          types: ["log.grew", "log.finished"],
-          match: { builder: at.builder, number: at.number, step: at.step, log: at.log },
-        },
+        live: growing(at),
       };
+    },
+  });
+  web.snippet({
+    name: "log.tail",
+    async render(view, keys) {
+      const at = where(keys);
+      const { items, finished } = await view.ask("logs.read", { ...at, first: -TAIL, count: TAIL });
+      if (finished) return { body: null };
+      const body = html`<ol class="lines">${items.map(({ number, text }) => html`<li><span class="number">${number + 1}</span><code dir="auto">${ansiText(text.slice(0, MOST_OF_A_LINE))}</code></li>`)}</ol>`;
+      return { body, live: growing(at) };
     },
   });
   web.page({ name: "log.raw", path: `${path}/raw`, render: raw });
 }
+
+const growing = ({ builder, number, step, log }: At) => ({
+  types: ["log.grew", "log.finished"],
+  match: { builder, number, step, log },
+});
 
 interface At {
   [key: string]: string | number;
@@ -93,24 +108,31 @@ function bar(view: View, at: At, lines: number, find: string): Html {
     </form>
     <form method="get" action=${here} class="filters">
       <label>Line <input name="first" inputmode="numeric" pattern="-?[0-9]*" size="8" /></label> <button>Go</button>
-      <span>${count(lines, "line")}: <a href=${here}>first</a> · <a href=${view.url("log", at, { first: -LINES })}>last</a> · <a href=${view.url("log.raw", at)} download>download</a></span>
+      <span>${count(lines, "line")}: <a href=${here}>first</a> · <a href=${`${view.url("log", at, { first: -LINES })}#end`}>last</a> · <a href=${view.url("log.raw", at)} download>download</a>, <a href=${view.url("log.raw", at, { gzip: 1 })} download>gzipped</a></span>
     </form>`;
 }
 
-function lineList(view: View, at: At, lines: Lines["items"], href?: (number: number) => string): Html {
-  if (lines.length === 0) return html`<p class="empty">No line is here.</p>`;
-  const own =
-    href ??
-    ((number: number) => `${view.url("log", at, { first: number - (number % LINES) || undefined })}#L${number}`);
-  return html`<ol class="lines">${lines.map(
-    ({ number, channel, text }) =>
-      html`<li id=${`L${number}`}><a class="number" href=${own(number)}>${number + 1}</a><code class=${channel} dir="auto">${ansiText(text.slice(0, MOST_OF_A_LINE))}${text.length > MOST_OF_A_LINE && html` <a href=${view.url("log.raw", at)}>… the download has all ${text.length} characters</a>`}</code></li>`,
-  )}</ol>`;
+/** Lines as the viewer of the script goes on from: it reads more of them from the same snippet. */
+function viewed(view: View, at: At, { items, next, lines, finished }: Lines): Html {
+  const url = snippetPath("log.lines", at);
+  return html`${items.length === 0 && html`<p class="empty">No line is here.</p>`}
+    <ol class="lines" data-url=${url} data-first=${items[0]?.number ?? next} data-next=${next} data-lines=${lines} data-finished=${String(finished)}>
+      ${lineItems(view, at, items, (number) => `${view.url("log", at, { first: number - (number % LINES) || undefined })}#L${number}`)}
+    </ol>`;
+}
+
+function lineItems(view: View, at: At, lines: Lines["items"], href: (number: number) => string): Html {
+  return lines.map(({ number, channel, time, text }) => {
+    const rest =
+      text.length > MOST_OF_A_LINE &&
+      html` <a href=${view.url("log.raw", at)}>… the download has all ${text.length} characters</a>`;
+    return html`<li id=${`L${number}`}><a class="number" href=${href(number)} title=${new Date(time).toISOString()}>${number + 1}</a><code class=${channel} dir="auto">${ansiText(text.slice(0, MOST_OF_A_LINE))}${rest}</code></li>`;
+  });
 }
 
 function onwards(view: View, at: At, { items, next, lines, finished }: Lines): Html {
   const first = items[0]?.number ?? 0;
-  return html`<nav class="pager" aria-label="Parts of the log">
+  return html`<nav class="pager" id="end" aria-label="Parts of the log">
     ${first > 0 && html`<a rel="prev" href=${view.url("log", at, { first: Math.max(0, first - LINES) || undefined })}>Earlier lines</a> `}
     ${next < lines && html`<a rel="next" href=${view.url("log", at, { first: next })}>Later lines</a> `}
     ${items.length > 0 && `lines ${first + 1} to ${next} of ${lines}`}${!finished && ", and more to come"}
@@ -129,7 +151,7 @@ async function found(view: View, at: At, find: string): Promise<Html> {
   const around = (number: number) =>
     `${view.url("log", at, { first: Math.max(0, number - 20) || undefined })}#L${number}`;
   return html`<p role="status">${complete ? "" : "At least "}${count(many, "line")} of ${lines} with <b dir="auto">${find}</b></p>
-    ${items.length > 0 && lineList(view, at, items, around)}
+    ${items.length > 0 && html`<ol class="lines">${lineItems(view, at, items, around)}</ol>`}
     ${next !== null && html`<p><a rel="next" href=${view.url("log", at, { find, from: next })}>More of them</a></p>`}`;
 }
 
@@ -144,10 +166,18 @@ async function raw(view: View) {
       yield lines.items.map((line) => `${keep(line.text)}\n`).join("");
     }
   }
+  const zipped = view.query.get("gzip") === "1";
   const name = `${at.builder}-${at.number}-${at.step}-${at.log}.txt`.replace(/[^\w.-]+/g, "_");
+  const lines = Readable.from(text());
   return {
-    type: "text/plain; charset=utf-8",
-    content: Readable.from(text()),
-    headers: { "Content-Disposition": `inline; filename="${name}"` },
+    type: zipped ? "application/gzip" : "text/plain; charset=utf-8",
+    content: zipped ? compressed(lines) : lines,
+    headers: { "Content-Disposition": zipped ? `attachment; filename="${name}.gz"` : `inline; filename="${name}"` },
   };
+}
+
+function compressed(lines: Readable): Readable {
+  const zip = createGzip();
+  pipeline(lines, zip, () => undefined);
+  return zip;
 }

@@ -3,9 +3,9 @@ import { html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
 import { requestTable } from "../parts/request-table.ts";
 import { badge, moment, own, stateOf } from "../parts/texts.ts";
+import { numberOf } from "../parts/the-build.ts";
 import { whyText } from "../parts/why.ts";
 import type { Keys } from "../urls.ts";
-import { numberOf } from "./build.ts";
 
 const PAGE = 50;
 

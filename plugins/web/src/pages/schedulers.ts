@@ -2,6 +2,7 @@ import type { View, Web } from "../extension.ts";
 import { html } from "../html.ts";
 import { moment, own } from "../parts/texts.ts";
 import { whyText } from "../parts/why.ts";
+import { segment } from "../urls.ts";
 
 const ASKED = 20;
 
@@ -18,7 +19,7 @@ export function addSchedulers(web: Web): void {
   });
   web.link({
     type: "scheduler",
-    url: ({ scheduler = "" }) => `/schedulers#${encodeURIComponent(String(scheduler).toWellFormed())}`,
+    url: ({ scheduler = "" }) => `/schedulers#${segment(scheduler)}`,
     label: ({ scheduler }) => String(scheduler),
   });
   web.navigation({ title: "Schedulers", path: "/schedulers", order: 70 });
@@ -38,7 +39,7 @@ async function list(view: View) {
   );
   const body = html`${items.length === 0 && html`<p class="empty">This master has no schedulers yet. They are the list <code>schedulers</code> in its configuration.</p>`}
     ${items.map(
-      ({ name, kind, builders, disabled, error, wakeAt, passedAt }, i) => html`<section id=${name}>
+      ({ name, kind, builders, disabled, error, wakeAt, passedAt }, i) => html`<section id=${segment(name)}>
         <h2>${own(name)}</h2>
         <dl class="facts">
           <dt>Kind</dt><dd>${kind}</dd>

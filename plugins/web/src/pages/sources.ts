@@ -1,6 +1,7 @@
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { moment, own } from "../parts/texts.ts";
+import { segment } from "../urls.ts";
 
 const SHAPES: Record<string, [state: string, shape: string]> = {
   well: ["success", "✓"],
@@ -23,7 +24,7 @@ export function addSources(web: Web): void {
   });
   web.link({
     type: "source",
-    url: ({ source = "" }) => `/sources#${encodeURIComponent(String(source).toWellFormed())}`,
+    url: ({ source = "" }) => `/sources#${segment(source)}`,
     label: ({ source }) => String(source),
   });
   web.navigation({ title: "Sources", path: "/sources", order: 80 });
@@ -35,7 +36,7 @@ async function list(view: View) {
   const { items } = await view.ask("sources.list", {});
   const body = html`${items.length === 0 && html`<p class="empty">This master watches nothing yet. Change sources are the list <code>sources</code> in its configuration.</p>`}
     ${items.map(
-      ({ name, kind, health, healthText, error, failures, ...times }) => html`<section id=${name}>
+      ({ name, kind, health, healthText, error, failures, ...times }) => html`<section id=${segment(name)}>
         <h2>${own(name)}</h2>
         <dl class="facts">
           <dt>Kind</dt><dd>${kind}</dd>

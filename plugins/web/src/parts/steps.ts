@@ -8,8 +8,11 @@ import { errorText } from "./values.ts";
 export type Step = CoreMethods["builds.steps"]["result"]["items"][number];
 type Log = CoreMethods["logs.list"]["result"]["items"][number];
 
+/** A log of a build, with the end of what it has so far if it is still written. */
+export type TailedLog = Log & { tail?: Html };
+
 /** The steps of a build as a tree. */
-export function steps(view: View, keys: Keys, all: readonly Step[], logs: readonly Log[]): Html {
+export function steps(view: View, keys: Keys, all: readonly Step[], logs: readonly TailedLog[]): Html {
   const shown = new Set(all.map(({ step }) => step));
   const children = Map.groupBy(all, ({ parent }) => (parent !== null && shown.has(parent) ? parent : 0));
   const branch = (parent: number): Html => {
@@ -21,7 +24,7 @@ export function steps(view: View, keys: Keys, all: readonly Step[], logs: readon
   return branch(0);
 }
 
-function one(view: View, keys: Keys, step: Step, logs: readonly Log[]): Html {
+function one(view: View, keys: Keys, step: Step, logs: readonly TailedLog[]): Html {
   const { error, links, statistics, attempts } = step;
   return html`<div class="step" id=${`step-${step.step}`}>
     ${badge(stateOf(step))} <b>${own(step.name)}</b> <span class="summary">${own(step.summary)}</span> ${took(step.startedAt, step.finishedAt)}
@@ -31,7 +34,7 @@ function one(view: View, keys: Keys, step: Step, logs: readonly Log[]): Html {
       .filter((log) => log.step === step.step)
       .map(
         (log) =>
-          html` <span class="log">${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))} ${count(log.lines, "line")}${log.truncated && " (cut)"}</span>`,
+          html` <span class="log">${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))} ${count(log.lines, "line")}${log.truncated && " (cut)"}</span>${log.tail}`,
       )}
     ${links.map(({ name, url }) => outside(url) && html` <a class="outside" href=${outside(url)} rel="noreferrer">${own(name)}</a>`)}
     ${Object.entries(statistics).map(([name, value]) => html` <span class="statistic">${own(name)} ${value}</span>`)}
