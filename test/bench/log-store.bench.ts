@@ -1,6 +1,7 @@
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { performance } from "node:perf_hooks";
 import type { LogStore } from "../../core/src/interfaces/log-store.ts";
 import { createFileLogStore } from "../../core/src/logs/file-log-store.ts";
 import { createSecretSet } from "../../core/src/logs/masker.ts";

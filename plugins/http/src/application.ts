@@ -58,7 +58,7 @@ export function application(parts: ApplicationParts): (req: IncomingMessage, res
   }
 
   async function route(ctx: HttpContext, exchange: RunningExchange): Promise<void> {
-    const mounted = mounts.at(ctx.path);
+    const mounted = whoIsAt(ctx.path);
     if (ctx.method === "OPTIONS") return options_(ctx, mounted);
     if (mounted === undefined) {
       const page = OWN_PAGES.get(ctx.path);
@@ -70,6 +70,12 @@ export function application(parts: ApplicationParts): (req: IncomingMessage, res
     if (mounted.leaving !== undefined) throw faults.stopping();
     exchange.belongTo(mounted);
     await mounted.mount.handler(ctx);
+  }
+
+  /** What is mounted at all paths takes `/` from the server, but neither `/health` nor `/ready`. */
+  function whoIsAt(path: string): Mounted | undefined {
+    const mounted = mounts.at(path);
+    return mounted?.path === "/*" && path !== "/" && OWN_PAGES.has(path) ? undefined : mounted;
   }
 
   function options_(ctx: HttpContext, mounted: Mounted | undefined): void {
@@ -91,7 +97,7 @@ export function application(parts: ApplicationParts): (req: IncomingMessage, res
       log.error({ requestId: ctx.state.requestId, path: ctx.path, error: messageOf(error), stack }, "a request failed");
     }
     const shown = BelfryError.is(error) ? error : faults.internal(ctx.state.requestId);
-    refuse(ctx, shown, mounts.at(ctx.path)?.mount.errorBody);
+    refuse(ctx, shown, whoIsAt(ctx.path)?.mount.errorBody);
     discardBody(ctx.req);
   }
 

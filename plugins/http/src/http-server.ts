@@ -87,7 +87,8 @@ export interface HttpServer {
   readonly url: string | undefined;
   /**
    * Hands a path over to a handler: `"/rpc"` is that path only, `"/json/*"` is `/json` and all below
-   * it; the longest wins. May be called before the server listens. Throws `BELFRY_HTTP_PATH_TAKEN`.
+   * it; the longest wins, and `"/*"` is all that nobody else has but `/health` and `/ready`. May be
+   * called before the server listens. Throws `BELFRY_HTTP_PATH_TAKEN`.
    *
    * Returns how to give it back: from that call on requests there get 503, until the running ones
    * have ended or, after the server's time of grace, were aborted; then it resolves. Harmless when

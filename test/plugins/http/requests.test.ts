@@ -85,7 +85,21 @@ test("an exact mount answers at its path only, a mount with a star below it too,
   assert.is((await ask(`${world.url}/a/b`)).status, 404);
   assert.is((await ask(`${world.url}/jsonx`)).status, 404);
   world.server.mount("/*", say("web"));
-  assert.equal(await bodies("/", "/health", "/any/thing", "/json/q"), ["web", "web", "web", "json"]);
+  assert.equal(await bodies("/", "/any/thing", "/json/q"), ["web", "web", "json"]);
+});
+
+test("what is mounted at all paths takes the page at / and what nobody has, but not the server's health", async () => {
+  await using world = await serving();
+  const unmount = world.server.mount("/*", { title: "all", describe: "", handler: saying("all") });
+  world.server.mount("/rpc", { title: "rpc", describe: "", handler: saying("rpc") });
+  const bodies = await Promise.all(["/", "/rpc", "/rpc/x", "/health"].map((path) => ask(`${world.url}${path}`)));
+  assert.equal(
+    bodies.map(({ body }) => body),
+    ["all", "rpc", "all", "ok\n"],
+  );
+  assert.match((await ask(`${world.url}/ready`)).body, "ready");
+  await unmount();
+  assert.match((await ask(world.url)).body, "/rpc");
 });
 
 test("a path can be mounted once, and again when it was given back", async () => {

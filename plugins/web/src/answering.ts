@@ -1,0 +1,211 @@
+import { createHash } from "node:crypto";
+import { BelfryError, type Caller, type Logger } from "belfry";
+import type { Assets } from "./assets.ts";
+import { faults, statusOf } from "./errors.ts";
+import type { Page, Raw } from "./extension.ts";
+import { html, written } from "./html.ts";
+import { KeptAnswers } from "./kept-answers.ts";
+import { document } from "./layout.ts";
+import { faultPage } from "./parts/fault.ts";
+import type { Site } from "./site.ts";
+import { inside, nameOf } from "./urls.ts";
+import { RequestView, type Source } from "./view.ts";
+
+export interface WebRequest {
+  method: string;
+  /** Encoded, as it was sent. */
+  path: string;
+  querystring: string;
+  source: Source;
+  caller: Pick<Caller, "name" | "kind" | "scopes">;
+  signal: AbortSignal;
+  /** What forms of this reader have to bring back; `null` for who sends none from a browser. */
+  formKey: string;
+  /** Whether a form needs to bring it. */
+  formKeyNeeded?: boolean;
+  /** Of a form that was sent. */
+  fields?: URLSearchParams;
+  /** The page that a form was on, as a path. */
+  from?: string | undefined;
+}
+
+export interface WebAnswer {
+  status: number;
+  headers: Record<string, string>;
+  body: Raw["content"];
+}
+
+const PAGE_HEADERS = {
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  "Referrer-Policy": "same-origin",
+  Vary: "Authorization, Cookie",
+};
+/** What will not change is asked for again after an hour: who may see it can change. */
+const SETTLED = "private, max-age=3600";
+const CHANGING = "private, no-cache";
+
+/** Answers requests for pages, snippets and actions; knows nothing of HTTP but statuses and headers. */
+export class Pages {
+  readonly #site: Site;
+  readonly #title: string;
+  readonly #assets: Assets;
+  readonly #log: Pick<Logger, "error">;
+  readonly #kept = new KeptAnswers();
+
+  constructor(site: Site, title: string, assets: Assets, log: Pick<Logger, "error">) {
+    this.#site = site;
+    this.#title = title;
+    this.#assets = assets;
+    this.#log = log;
+  }
+
+  async answer(request: WebRequest): Promise<WebAnswer> {
+    try {
+      if (request.method === "POST") return await this.#act(request);
+      const position = await positionOf(request);
+      const { caller, formKey, path, querystring } = request;
+      const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
+      const kept = position === undefined ? undefined : this.#kept.get(key, position);
+      if (kept !== undefined) return kept;
+      const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
+      const answer = await (snippet === undefined ? this.#page(request, position) : this.#snippet(request, snippet));
+      if (position !== undefined) this.#kept.put(key, position, answer);
+      return answer;
+    } catch (error) {
+      if (!BelfryError.is(error)) throw error;
+      return this.fault(request, error);
+    }
+  }
+
+  /** An error as a page. */
+  fault(request: Omit<WebRequest, "source" | "signal">, error: BelfryError): WebAnswer {
+    const headers: Record<string, string> = {
+      ...PAGE_HEADERS,
+      "Content-Type": "text/html; charset=utf-8",
+      "Cache-Control": "no-store",
+    };
+    let status = statusOf(error, request.method);
+    if (
+      status === 401 ||
+      (error.code === "BELFRY_FORBIDDEN" && request.caller.kind === "anonymous" && request.method !== "POST")
+    ) {
+      // A token as the password, with any user name, lets a browser in where nothing else does.
+      status = 401;
+      headers["WWW-Authenticate"] = 'Basic realm="belfry", charset="UTF-8"';
+    }
+    if (error.code === "BELFRY_BUDGET_SPENT")
+      headers["Retry-After"] = error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1";
+    const back = request.method === "POST" ? inside(request.from) : undefined;
+    return { status, headers, body: this.#document(request, faultPage(error, status, back))(undefined) };
+  }
+
+  async #page(request: WebRequest, position: string | undefined): Promise<WebAnswer> {
+    const { path } = request;
+    if (path.length > 1 && path.endsWith("/") && this.#site.at(path.replace(/\/+$/, "") || "/"))
+      return goTo(308, inside(path.replace(/\/+$/, "") || "/"));
+    const found = this.#site.at(path);
+    if (found === undefined) throw faults.pageUnknown(readable(path));
+    const view = this.#view(request, found.keys);
+    const made = await found.page.render(view);
+    if ("redirect" in made) return goTo(302, inside(made.redirect));
+    if ("content" in made) return this.#raw(made);
+    const write = this.#document(request, made);
+    const settled = made.settled === true && !view.live;
+    const bare = write(undefined);
+    return {
+      status: 200,
+      headers: {
+        ...PAGE_HEADERS,
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": settled && !view.formed ? SETTLED : CHANGING,
+        ETag: settled ? tagOf(bare) : `W/${tagOf(bare)}`,
+      },
+      body: view.live ? write(position) : bare,
+    };
+  }
+
+  #raw({ type, content, settled = false, headers = {} }: Raw): WebAnswer {
+    const tag: Record<string, string> =
+      typeof content === "object" && "pipe" in content ? {} : { ETag: tagOf(content) };
+    return {
+      status: 200,
+      headers: {
+        ...PAGE_HEADERS,
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Type": type,
+        "Cache-Control": settled ? SETTLED : CHANGING,
+        ...tag,
+        ...headers,
+      },
+      body: content,
+    };
+  }
+
+  async #snippet(request: WebRequest, name: string): Promise<WebAnswer> {
+    const keys = Object.fromEntries(new URLSearchParams(request.querystring));
+    const view = this.#view(request, keys);
+    const known = nameOf(name);
+    if (known === undefined || this.#site.getSnippet(known) === undefined)
+      throw faults.pageUnknown(readable(request.path));
+    const body = written(await view.snippet(known, keys));
+    return {
+      status: 200,
+      headers: {
+        ...PAGE_HEADERS,
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": CHANGING,
+        ETag: tagOf(body),
+      },
+      body,
+    };
+  }
+
+  async #act(request: WebRequest): Promise<WebAnswer> {
+    const name = /^\/do\/([^/]+)$/.exec(request.path)?.[1];
+    const action = name === undefined ? undefined : this.#site.getAction(nameOf(name) ?? "");
+    if (action === undefined) throw faults.pageUnknown(readable(request.path));
+    const fields = request.fields ?? new URLSearchParams();
+    if (request.formKeyNeeded !== false && fields.get("_form") !== request.formKey) throw faults.formRefused();
+    fields.delete("_form");
+    const view = this.#view(request, {});
+    const answer = await request.source.call(action.method, await action.params(fields, view), request.signal);
+    return goTo(303, inside(action.next?.(answer, view) ?? request.from));
+  }
+
+  #view(request: WebRequest, keys: Record<string, string>): RequestView {
+    const onPanelFault = (panel: string, error: string) =>
+      this.#log.error({ panel, error }, "a panel could not be made");
+    return new RequestView({ ...request, site: this.#site, keys, onPanelFault });
+  }
+
+  #document(request: Pick<WebRequest, "path" | "caller">, page: Page) {
+    const { kind, name } = request.caller;
+    const reader = kind === "anonymous" ? null : html`signed in as <b dir="auto">${name}</b>`;
+    const { style, script } = this.#assets;
+    const frame = { site: this.#title, entries: this.#site.entries(), path: request.path, reader };
+    return document({ ...frame, style: style.path, script: script.path }, page);
+  }
+}
+
+function goTo(status: number, path: string): WebAnswer {
+  return { status, headers: { Location: path, "Cache-Control": "no-store" }, body: "" };
+}
+
+/** Where a stream has to begin so that the page misses nothing; a recording has none. */
+async function positionOf({ source, signal }: WebRequest): Promise<string | undefined> {
+  const answer = await source.call("events.since", { limit: 1 }, signal).catch(() => undefined);
+  return (answer as { next?: string } | undefined)?.next;
+}
+
+function tagOf(body: string | Buffer): string {
+  return `"${createHash("sha256").update(body).digest("base64url").slice(0, 27)}"`;
+}
+
+function readable(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}

@@ -1,0 +1,83 @@
+import { BelfryError } from "belfry";
+
+const shown = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+/** The errors of this package; the README has the same list. */
+export const faults = {
+  noHttp: (cause: unknown) =>
+    new BelfryError(
+      "BELFRY_WEB_NO_HTTP",
+      {
+        what: "The pages cannot be served.",
+        why: "The configuration has no HTTP server for them.",
+        fix: "Add http() of @belfry/http to `services`.",
+      },
+      { cause },
+    ),
+  pathInvalid: (path: string) =>
+    new BelfryError("BELFRY_WEB_PATH_INVALID", {
+      what: `A page cannot be at "${shown(path)}".`,
+      why: "A path is of segments that are letters, digits, `.`, `_` and `-`, or `:` and the name of a key.",
+      fix: "Give the page a path such as `/builders/:builder/trend`.",
+    }),
+  typeUnknown: (type: string) =>
+    new BelfryError("BELFRY_WEB_TYPE_UNKNOWN", {
+      what: `Nothing is known of "${shown(type)}" in the pages.`,
+      why: "No plugin has registered a page, a link, a snippet or an action of this name.",
+      fix: "Register it, or correct the name.",
+    }),
+  pageUnknown: (path: string) =>
+    new BelfryError("BELFRY_WEB_PAGE_UNKNOWN", {
+      what: "There is no such page.",
+      why: `Nothing is at "${shown(path)}".`,
+      fix: "Begin at one of the pages above.",
+    }),
+  formRefused: () =>
+    new BelfryError("BELFRY_WEB_FORM_REFUSED", {
+      what: "This form was not taken.",
+      why: "It was not made by this server, for you, since its last start.",
+      fix: "Go back, load the page again and send the form from there.",
+    }),
+  formBroken: (why: string) =>
+    new BelfryError("BELFRY_WEB_FORM_BROKEN", {
+      what: "This form cannot be read.",
+      why,
+      fix: "Go back, correct it and send it again.",
+    }),
+  streamsFull: (limit: number) =>
+    new BelfryError("BELFRY_WEB_STREAMS_FULL", {
+      what: "This page is not kept up to date now.",
+      why: `${limit} streams are open already.`,
+      fix: "Load the page again to see what is new, or raise `streamLimit` or `clientLimit`.",
+    }),
+};
+
+const STATUS = new Map([
+  ["BELFRY_WEB_PAGE_UNKNOWN", 404],
+  ["BELFRY_WEB_FORM_REFUSED", 403],
+  ["BELFRY_WEB_FORM_BROKEN", 400],
+  ["BELFRY_NOT_FOUND", 404],
+  ["BELFRY_BUILDER_UNKNOWN", 404],
+  ["BELFRY_METHOD_UNKNOWN", 404],
+  ["BELFRY_PARAMS_INVALID", 400],
+  ["BELFRY_CURSOR_INVALID", 400],
+  ["BELFRY_POSITION_AHEAD", 400],
+  ["BELFRY_FORBIDDEN", 403],
+  ["BELFRY_HTTP_TOKEN_REFUSED", 401],
+  ["BELFRY_BUDGET_SPENT", 429],
+  ["BELFRY_BUILD_ENDED", 409],
+  ["BELFRY_REQUEST_ENDED", 409],
+  ["BELFRY_SCHEDULER_CANNOT_FORCE", 409],
+  ["BELFRY_REQUEST_NOT_WAITING", 409],
+  ["BELFRY_NOTHING_TO_REBUILD", 409],
+  ["BELFRY_SCHEDULER_DISABLED", 409],
+  ["BELFRY_MASTER_STOPPING", 503],
+  ["BELFRY_ENGINE_AWAY", 503],
+  ["BELFRY_DATABASE_AWAY", 503],
+  ["BELFRY_INTERNAL", 500],
+]);
+
+/** The status of a page that shows an error. What a form was refused with, and is not known here, is its sender's to correct. */
+export function statusOf(error: BelfryError, method: string): number {
+  return STATUS.get(error.code) ?? (method === "POST" ? 400 : 500);
+}

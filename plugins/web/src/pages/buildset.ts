@@ -1,0 +1,68 @@
+import type { View, Web } from "../extension.ts";
+import { html } from "../html.ts";
+import { badge, moment, own, shortRevision, stateOf } from "../parts/texts.ts";
+import { numberOf } from "../parts/the-build.ts";
+import { valueText } from "../parts/values.ts";
+import type { Keys } from "../urls.ts";
+
+const CHANGES = 50;
+
+/** What was asked for at once, and what came of it. */
+export function addBuildset(web: Web): void {
+  web.page({
+    name: "buildset",
+    path: "/buildsets/:buildset",
+    label: ({ buildset }) => `buildset ${buildset}`,
+    async render(view) {
+      const buildset = numberOf(view.keys["buildset"]);
+      const facts = await view.ask("buildsets.get", { buildset });
+      const body = await view.snippet("buildset.state", { buildset });
+      return {
+        title: `Buildset ${buildset}`,
+        settled: facts.completeAt !== null,
+        body: html`${body} ${await view.panels("buildset", { buildset })}`,
+      };
+    },
+  });
+  web.snippet({ name: "buildset.state", render: one });
+  web.action({
+    name: "rebuild-buildset",
+    method: "buildsets.rebuild",
+    params: (fields) => ({ buildset: numberOf(fields.get("buildset") ?? "") }),
+    next: (answer, view) => view.url("buildset", { buildset: (answer as { buildset: number }).buildset }),
+  });
+}
+
+async function one(view: View, keys: Keys) {
+  const buildset = numberOf(keys["buildset"]);
+  const [facts, list] = await Promise.all([
+    view.ask("buildsets.get", { buildset }),
+    view.ask("requests.list", { buildset, include: ["builds"], order: "id", limit: 500 }),
+  ]);
+  const { scheduler, owner, parent, sourceStamps, changes, properties } = facts;
+  const red = facts.result === "failure" || facts.result === "exception";
+  const body = html`<p class="result">${badge(stateOf({ state: "running", result: facts.result }))}</p>
+    <dl class="facts">
+      <dt>Reason</dt><dd>${own(facts.reason)}</dd>
+      ${scheduler !== null && html`<dt>Scheduler</dt><dd>${view.link("scheduler", { scheduler }, own(scheduler))}</dd>`}
+      ${owner !== null && html`<dt>Asked for by</dt><dd>${own(owner)}</dd>`}
+      ${parent !== null && html`<dt>Triggered by</dt><dd>${view.link("build", { builder: parent.builder, number: parent.number }, html`${own(parent.builder)} #${parent.number}`)}</dd>`}
+      <dt>Asked for</dt><dd>${moment(facts.submittedAt)}</dd>
+      ${facts.completeAt !== null && html`<dt>Ended</dt><dd>${moment(facts.completeAt)}</dd>`}
+      ${sourceStamps.map((stamp) => html`<dt>Source ${own(stamp.codebase)}</dt><dd>${own(stamp.repository)} ${own(stamp.branch)} ${own(shortRevision(stamp.revision))}</dd>`)}
+      ${changes.length > 0 && html`<dt>Changes</dt><dd>${changes.slice(0, CHANGES).map((change) => html`${view.link("change", { change })} `)}${changes.length > CHANGES && "and others"}</dd>`}
+      ${Object.entries(properties).map(([name, value]) => html`<dt>${own(name)}</dt><dd><code dir="auto">${valueText(value)}</code></dd>`)}
+    </dl>
+    ${red && view.form("rebuild-buildset", { buildset }, html`<button>Build again what failed</button>`)}
+    <h2>Requests</h2>
+    <ul class="rows">${list.items.map(
+      ({ id = 0, builder = "", builds = [], ...request }) => html`<li><div class="row">
+        <span class="name">${view.link("builder", { builder }, own(builder))}</span>
+        <span>${badge(stateOf(request))}</span>
+        <span>${builds.map((build) => html`${view.link("build.by-id", { build })} `)}</span>
+        <span>${view.link("request", { request: id })}</span>
+      </div></li>`,
+    )}</ul>`;
+  if (facts.completeAt !== null) return { body };
+  return { body, live: { types: ["request.", "build.assigned", "build.finished", "buildset.finished"] } };
+}

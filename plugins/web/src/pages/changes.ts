@@ -1,0 +1,120 @@
+import type { View, Web } from "../extension.ts";
+import { type Html, html } from "../html.ts";
+import { onward } from "../parts/pager.ts";
+import { badge, count, moment, own, shortRevision, stateOf } from "../parts/texts.ts";
+import { numberOf } from "../parts/the-build.ts";
+import { valueText } from "../parts/values.ts";
+import { type Keys, outside } from "../urls.ts";
+
+const PAGE = 50;
+const FILES = 500;
+
+/** What was changed, and what came of it. */
+export function addChanges(web: Web): void {
+  web.page({
+    name: "changes",
+    path: "/changes",
+    label: () => "Changes",
+    async render(view) {
+      const keys = Object.fromEntries(
+        ["branch", "revision", "cursor"].map((name) => [name, view.query.get(name) ?? ""]),
+      );
+      const { branch = "", revision = "" } = keys;
+      return {
+        title: "Changes",
+        body: html`<form method="get" action=${view.url("changes")} role="search" class="filters">
+            <label>Branch <input name="branch" value=${branch} /></label> <label>Revision <input name="revision" value=${revision} /></label> <button>Show</button>
+          </form>
+          ${await view.snippet("changes.list", keys)}`,
+      };
+    },
+  });
+  web.navigation({ title: "Changes", path: "/changes", order: 40 });
+  web.snippet({ name: "changes.list", render: list });
+  web.page({
+    name: "change",
+    path: "/changes/:change",
+    label: ({ change }) => `change ${change}`,
+    async render(view) {
+      const change = numberOf(view.keys["change"]);
+      const facts = await view.ask("changes.get", { change });
+      return {
+        title: `Change ${shortRevision(facts.revision) || change}`,
+        trail: [view.link("changes", {}, "Changes")],
+        body: html`${factsOf(facts)} ${await view.snippet("change.builds", { change })} ${await view.panels("change", { change })} ${files(facts.files)}`,
+      };
+    },
+  });
+  web.snippet({ name: "change.builds", render: builds });
+}
+
+async function list(view: View, { branch = "", revision = "", cursor = "" }: Keys) {
+  const { items, next } = await view.ask("changes.list", {
+    limit: PAGE,
+    fields: ["id", "author", "comments", "revision", "branch", "when", "project", "codebase"],
+    ...(branch !== "" && { branch: String(branch) }),
+    ...(revision !== "" && { revision: String(revision) }),
+    ...(cursor !== "" && { cursor: String(cursor) }),
+  });
+  const body = html`
+    ${items.length === 0 && html`<p class="empty">No change is here.</p>`}
+    <ul class="rows">${items.map(
+      ({ id = 0, ...change }) => html`<li><div class="row">
+        <span class="name">${view.link("change", { change: id }, own(shortRevision(change.revision) || `change ${id}`))} ${own(change.branch)}</span>
+        <span>${own(change.author)}</span>
+        <span>${own(change.comments?.split("\n", 1)[0])}</span>
+        <span>${moment(change.when)}</span>
+      </div></li>`,
+    )}</ul>
+    ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch: String(branch), revision: String(revision), cursor: at }))}`;
+  return cursor === "" ? { body, live: { types: ["change.added"] } } : { body };
+}
+
+interface Facts {
+  author: string;
+  comments: string;
+  revision: string | null;
+  branch: string | null;
+  repository: string;
+  codebase: string;
+  project: string;
+  category: string | null;
+  link: string | null;
+  when: number;
+  source: string;
+  properties: Readonly<Record<string, unknown>>;
+}
+
+function factsOf(change: Facts): Html {
+  const row = (name: string, value: Html) => value && html`<dt>${name}</dt><dd>${value}</dd>`;
+  const url = outside(change.link);
+  return html`<p class="comments" dir="auto">${change.comments}</p>
+    <dl class="facts">
+      ${row("Author", own(change.author))}
+      ${row("When", moment(change.when))}
+      ${row("Revision", change.revision && html`<code>${own(change.revision)}</code>`)}
+      ${row("Branch", own(change.branch))} ${row("Repository", own(change.repository))} ${row("Codebase", own(change.codebase))}
+      ${row("Project", own(change.project))} ${row("Category", own(change.category))} ${row("Told by", own(change.source))}
+      ${row("Link", url && html`<a href=${url} rel="noreferrer" dir="auto">${url}</a>`)}
+      ${Object.entries(change.properties).map(([name, value]) => row(name, html`<code dir="auto">${valueText(value)}</code>`))}
+    </dl>`;
+}
+
+async function builds(view: View, keys: Keys) {
+  const { revision } = await view.ask("changes.get", { change: numberOf(keys["change"]) });
+  const items = revision === null ? [] : (await view.ask("builds.list", { revision, limit: 100 })).items;
+  const body = html`<section aria-labelledby="builds"><h2 id="builds">Builds of this revision</h2>
+    ${items.length === 0 && html`<p class="empty">None yet.</p>`}
+    <ul class="rows">${items.map(
+      ({ builder = "", number = 0, ...build }) => html`<li><div class="row">
+        <span class="name">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span><span>${badge(stateOf(build))}</span><span>${own(build.summary)}</span><span>${moment(build.finishedAt)}</span>
+      </div></li>`,
+    )}</ul></section>`;
+  return { body, live: { types: ["build.assigned", "build.finished"] } };
+}
+
+function files(list: readonly string[]): Html {
+  if (list.length === 0) return null;
+  return html`<section><details open=${list.length <= 20}><summary><h2>${count(list.length, "file")}</h2></summary>
+    <ul>${list.slice(0, FILES).map((file) => html`<li>${own(file)}</li>`)}</ul>${list.length > FILES && html`<p>and ${list.length - FILES} others</p>`}</details></section>`;
+}

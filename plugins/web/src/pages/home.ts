@@ -1,0 +1,111 @@
+import type { View, Web } from "../extension.ts";
+import { html } from "../html.ts";
+import { requestTable } from "../parts/request-table.ts";
+import { badge, moment, own, shortRevision, span, stateOf, took } from "../parts/texts.ts";
+
+const RUNNING = 100;
+const WAITING = 10;
+const LAST = 30;
+
+/** What happens now. */
+export function addHome(web: Web): void {
+  web.page({
+    name: "home",
+    path: "/",
+    label: () => "Now",
+    async render(view) {
+      const parts = await Promise.all(
+        ["home.running", "home.waiting", "home.troubles", "home.last"].map((name) => view.snippet(name)),
+      );
+      return { title: "Now", body: html`${parts} ${await view.panels("home", {})}` };
+    },
+  });
+  web.navigation({ title: "Now", path: "/", order: 10 });
+  web.snippet({ name: "home.running", render: running });
+  web.snippet({ name: "home.waiting", render: waiting });
+  web.snippet({ name: "home.troubles", render: troubles });
+  web.snippet({ name: "home.last", render: last });
+}
+
+async function running(view: View) {
+  const of = (state: "running" | "assigned") =>
+    view.ask("builds.list", { state, include: ["reason", "usualMillis"], limit: RUNNING });
+  const [now, soon] = await Promise.all([of("running"), of("assigned")]);
+  const builds = [...now.items, ...soon.items];
+  const body = html`<section aria-labelledby="running"><h2 id="running">Running</h2>
+    ${builds.length === 0 && html`<p class="empty">Nothing runs.</p>`}
+    <ul class="rows">${builds.map(
+      ({ builder = "", number = 0, worker = "", usualMillis, ...build }) => html`<li><div class="row">
+        <span class="name">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span>
+        <span>${badge(stateOf(build))}</span>
+        <span>${took(build.startedAt ?? build.assignedAt, null)}
+          ${usualMillis != null && html` <span class="usual">usually ${span(usualMillis)}</span> <progress max=${usualMillis} data-since=${build.startedAt ?? build.assignedAt} aria-label="share of the usual time"></progress>`}</span>
+        <span>${view.link("worker", { worker }, own(worker))}</span>
+        <span class="description">${own(build.branch)} ${own(shortRevision(build.revision))} ${own(build.reason)}</span>
+      </div></li>`,
+    )}</ul></section>`;
+  return { body, live: { types: ["build.assigned", "build.started", "build.finished"] } };
+}
+
+async function waiting(view: View) {
+  const { items, next } = await view.ask("requests.list", {
+    state: "pending",
+    order: "queue",
+    limit: WAITING,
+    include: ["reason", "sourceStamps"],
+  });
+  const body =
+    items.length === 0
+      ? html`<section aria-labelledby="waiting"><h2 id="waiting">Waiting</h2><p class="empty">Nothing waits.</p></section>`
+      : html`<section aria-labelledby="waiting"><h2 id="waiting">Waiting</h2>${await requestTable(view, items, { builder: true })}
+          ${next !== null && html`<p><a href=${view.url("requests")}>All that wait</a></p>`}</section>`;
+  return { body, live: { types: ["request.", "build.assigned", "build.finished", "builder.", "worker."] } };
+}
+
+async function troubles(view: View) {
+  const [sources, workers, schedulers] = await Promise.all([
+    view.ask("sources.list", {}),
+    view.ask("workers.list", {}),
+    view.ask("schedulers.list", {}),
+  ]);
+  const lines = [
+    ...sources.items
+      .filter(({ health }) => health !== "well" && health !== "new")
+      .map(
+        ({ name, health, healthText, error }) =>
+          html`<li>${view.link("source", { source: name }, own(name))} is ${health}: ${own(healthText ?? error?.message)}</li>`,
+      ),
+    ...schedulers.items
+      .filter(({ error }) => error !== null)
+      .map(
+        ({ name, error }) =>
+          html`<li>The scheduler ${view.link("scheduler", { scheduler: name }, own(name))} fails: ${own(error?.message)}</li>`,
+      ),
+    ...workers.items
+      .filter(({ connected, builders }) => !connected && builders.length > 0)
+      .map(
+        ({ name, seenAt }) =>
+          html`<li>The worker ${view.link("worker", { worker: name }, own(name))} is not connected, seen last ${moment(seenAt)}</li>`,
+      ),
+  ];
+  const body =
+    lines.length === 0
+      ? null
+      : html`<section aria-labelledby="troubles"><h2 id="troubles">In trouble</h2><ul>${lines}</ul></section>`;
+  return { body, live: { types: ["source.", "worker.", "scheduler."] } };
+}
+
+async function last(view: View) {
+  const { items } = await view.ask("builds.list", { state: "finished", limit: LAST, order: "-finishedAt" });
+  const body = html`<section aria-labelledby="last"><h2 id="last">Finished last</h2>
+    ${items.length === 0 && html`<p class="empty">Nothing was built yet.</p>`}
+    <ul class="rows">${items.map(
+      ({ builder = "", number = 0, ...build }) => html`<li><div class="row">
+        <span class="name">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span>
+        <span>${badge(stateOf(build))}</span>
+        <span>${own(build.summary)}</span>
+        <span>${moment(build.finishedAt)}</span>
+      </div></li>`,
+    )}</ul></section>`;
+  return { body, live: { types: ["build.finished"] } };
+}

@@ -1,0 +1,97 @@
+import type { View, Web } from "../extension.ts";
+import { html } from "../html.ts";
+import { onward } from "../parts/pager.ts";
+import { requestTable } from "../parts/request-table.ts";
+import { badge, moment, own, stateOf } from "../parts/texts.ts";
+import { numberOf } from "../parts/the-build.ts";
+import { whyText } from "../parts/why.ts";
+import type { Keys } from "../urls.ts";
+
+const PAGE = 50;
+
+/** What waits, in the order in which it will start; and each request. */
+export function addRequests(web: Web): void {
+  web.page({
+    name: "requests",
+    path: "/requests",
+    label: () => "Requests",
+    async render(view) {
+      return {
+        title: "Requests",
+        width: "full",
+        body: await view.snippet("requests.queue", { cursor: view.query.get("cursor") ?? "" }),
+      };
+    },
+  });
+  web.navigation({ title: "Requests", path: "/requests", order: 50 });
+  web.snippet({ name: "requests.queue", render: queue });
+  web.page({
+    name: "request",
+    path: "/requests/:request",
+    label: ({ request }) => `request ${request}`,
+    async render(view) {
+      const request = numberOf(view.keys["request"]);
+      const facts = await view.ask("requests.get", { request });
+      const body = await view.snippet("request.state", { request });
+      return {
+        title: `Request ${request}`,
+        settled: facts.state === "complete",
+        trail: [
+          view.link("requests", {}, "Requests"),
+          view.link("builder", { builder: facts.builder }, own(facts.builder)),
+        ],
+        body: html`${body} ${await view.panels("request", { request })}`,
+      };
+    },
+  });
+  web.snippet({ name: "request.state", render: one });
+  web.action({
+    name: "cancel",
+    method: "requests.cancel",
+    params: (fields) => ({
+      request: numberOf(fields.get("request") ?? ""),
+      ...(fields.get("reason") && { reason: fields.get("reason") }),
+    }),
+  });
+}
+
+async function queue(view: View, { cursor = "" }: Keys) {
+  const { items, next } = await view.ask("requests.list", {
+    state: "pending",
+    order: "queue",
+    limit: PAGE,
+    include: ["reason", "sourceStamps"],
+    ...(cursor !== "" && { cursor: String(cursor) }),
+  });
+  const body = html`<p>What waits, in the order in which it will start.</p>
+    ${items.length === 0 ? html`<p class="empty">Nothing waits.</p>` : await requestTable(view, items, { builder: true })}
+    ${onward(next, cursor === "", (at) => view.url("requests", {}, { cursor: at }))}`;
+  return { body, live: { types: ["request.", "build.assigned", "build.finished", "builder.", "worker."] } };
+}
+
+async function one(view: View, keys: Keys) {
+  const request = numberOf(keys["request"]);
+  const [facts, why] = await Promise.all([
+    view.ask("requests.get", { request }),
+    view.ask("requests.why", { request }),
+  ]);
+  const { builder, buildset, builds, collapsed, collapsedInto } = facts;
+  const body = html`<p class="result">${badge(stateOf(facts))}</p>
+    <dl class="facts">
+      <dt>Builder</dt><dd>${view.link("builder", { builder }, own(builder))}</dd>
+      <dt>Of</dt><dd>${view.link("buildset", { buildset })}</dd>
+      <dt>Asked for</dt><dd>${moment(facts.submittedAt)}</dd>
+      ${facts.completeAt !== null && html`<dt>Ended</dt><dd>${moment(facts.completeAt)}</dd>`}
+      <dt>Priority</dt><dd>${facts.priority}</dd>
+      ${facts.expiresAt !== null && facts.state === "pending" && html`<dt>Waits until</dt><dd>${moment(facts.expiresAt)}</dd>`}
+      ${facts.retries > 0 && html`<dt>Tried again</dt><dd>${facts.retries} times</dd>`}
+      ${why.reasons.length > 0 && html`<dt>Waits for</dt><dd>${why.reasons.map((reason) => html`<div>${whyText(reason)}</div>`)}</dd>`}
+      ${why.ahead > 0 && html`<dt>Before it</dt><dd>${why.ahead} of its builder</dd>`}
+      <dt>Builds</dt><dd>${builds.length === 0 ? "none yet" : builds.map((build) => html`${view.link("build.by-id", { build })} `)}</dd>
+      ${collapsedInto !== null && html`<dt>Built with</dt><dd>${view.link("request", { request: collapsedInto })}</dd>`}
+      ${collapsed.length > 0 && html`<dt>Builds also</dt><dd>${collapsed.map((other) => html`${view.link("request", { request: other })} `)}</dd>`}
+    </dl>
+    ${facts.state !== "complete" && view.form("cancel", { request }, html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Cancel</button>`)}`;
+  if (facts.state === "complete") return { body };
+  return { body, live: { types: ["request.", "build.", "builder.", "worker."] } };
+}

@@ -1,0 +1,41 @@
+import type { Snippet, View } from "../extension.ts";
+import { html } from "../html.ts";
+import type { Keys } from "../urls.ts";
+import { ansiText } from "./ansi.ts";
+import { badge, moment, own, shortRevision } from "./texts.ts";
+import { isGood, liveOf, theBuild } from "./the-build.ts";
+
+/** Why a build failed: lines with errors, failed tests, the last good build and what changed since. */
+export async function failure(view: View, keys: Keys): Promise<Snippet> {
+  const build = await theBuild(view, keys);
+  const live =
+    liveOf(build, ["build."]) ??
+    (build.failure || isGood(build) ? undefined : { types: ["build.explained"], match: { build: build.id } });
+  const found = build.failure;
+  const body =
+    found === null || found === undefined
+      ? null
+      : html`<section aria-labelledby="why"><h2 id="why">Why it failed</h2>
+          ${found.steps.map(
+            (step) => html`<h3>${badge(step.result)} ${own(step.name)} ${own(step.summary)}</h3>
+              ${step.logs.map(
+                (
+                  log,
+                ) => html`<p>${log.of === "errors" ? "Lines with errors" : "The last lines"} of ${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))}</p>
+                  <ol class="lines">${log.lines.map(
+                    ({ number, text }) =>
+                      html`<li><a class="number" href=${`${view.url("log", { ...keys, step: step.step, log: log.log }, { first: Math.max(0, number - 20) })}#L${number}`}>${number + 1}</a><code dir="auto">${ansiText(text)}</code></li>`,
+                  )}</ol>`,
+              )}`,
+          )}
+          ${found.failing.length > 0 && html`<h3>Failed tests</h3><ul>${found.failing.slice(0, 100).map((test) => html`<li>${own(test)}</li>`)}</ul>`}
+          ${found.lastGood && html`<p>The last good build was ${view.link("build", { ...keys, number: found.lastGood.number })} ${moment(found.lastGood.finishedAt)}.</p>`}
+          ${
+            found.changes.length > 0 &&
+            html`<h3>Changed since</h3>
+              <ul>${found.changes.map((change) => html`<li>${view.link("change", { change: change.change }, own(shortRevision(change.revision) || `change ${change.change}`))} ${own(change.author)}: ${own(change.comments)}</li>`)}</ul>
+              ${found.moreChanges && html`<p>and others</p>`}`
+          }
+        </section>`;
+  return live === undefined ? { body } : { body, live };
+}

@@ -1,0 +1,78 @@
+import type { Result } from "belfry";
+import { type Html, html } from "../html.ts";
+
+export type State = Result | "running" | "assigned" | "pending" | "claimed" | "none";
+
+/** A shape for each state, so that colour is never all there is. */
+const SHAPES: Record<State, string> = {
+  success: "✓",
+  warnings: "!",
+  failure: "✗",
+  skipped: "–",
+  exception: "‼",
+  retry: "↻",
+  cancelled: "■",
+  running: "▶",
+  assigned: "▷",
+  pending: "…",
+  claimed: "▷",
+  none: "·",
+};
+const WORDS: Partial<Record<State, string>> = {
+  none: "never built",
+  assigned: "starting",
+  pending: "waiting",
+  claimed: "being built",
+};
+
+export const wordOf = (state: State): string => WORDS[state] ?? state;
+
+/** What the state of a build is called: its result once it has one. */
+export function stateOf(thing: { state?: string; result?: Result | null } | null | undefined): State {
+  if (thing === null || thing === undefined) return "none";
+  return thing.result ?? (thing.state as State | undefined) ?? "running";
+}
+
+/** A state, told by shape and word. */
+export function badge(state: State): Html {
+  return html`<span class=${`state ${state}`}><span class="shape" aria-hidden="true">${SHAPES[state]}</span> ${wordOf(state)}</span>`;
+}
+
+/** A state where there is room for the shape only; `title` says all. */
+export function mark(state: State, title: string): Html {
+  return html`<span class=${`mark ${state}`} title=${title}><span aria-hidden="true">${SHAPES[state]}</span><span class="unseen">${title}</span></span>`;
+}
+
+/** A moment. Without script it is UTC; the script makes it relative, with the reader's own time in the title. */
+export function moment(millis: number | null | undefined): Html {
+  if (millis === null || millis === undefined) return null;
+  const iso = new Date(millis).toISOString();
+  return html`<time datetime=${iso} data-moment=${millis}>${`${iso.slice(0, 16).replace("T", " ")} UTC`}</time>`;
+}
+
+/** How long something took. */
+export function span(millis: number): string {
+  if (millis < 1_000) return `${Math.max(0, Math.round(millis))} ms`;
+  const seconds = Math.round(millis / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** How long something took, or takes already. */
+export function took(from: number | null | undefined, to: number | null | undefined): Html {
+  if (from === null || from === undefined) return null;
+  if (to !== null && to !== undefined) return html`<span class="took">${span(to - from)}</span>`;
+  return html`<span class="took">since <time datetime=${new Date(from).toISOString()} data-since=${from}>${`${new Date(from).toISOString().slice(11, 19)} UTC`}</time></span>`;
+}
+
+export const shortRevision = (revision: string | null | undefined): string =>
+  revision ? (/^[0-9a-f]{20,}$/i.test(revision) ? revision.slice(0, 10) : revision.slice(0, 40)) : "";
+
+/** Text that somebody else wrote: it keeps its own direction, and does not turn what is around it. */
+export function own(text: string | null | undefined): Html {
+  return text ? html`<bdi>${text}</bdi>` : null;
+}
+
+export const count = (many: number, one: string, more = `${one}s`): string => `${many} ${many === 1 ? one : more}`;

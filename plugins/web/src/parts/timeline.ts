@@ -1,0 +1,27 @@
+import { type Html, html } from "../html.ts";
+import type { Step } from "./steps.ts";
+import { span, stateOf, wordOf } from "./texts.ts";
+
+const WIDTH = 1_000;
+const ROW = 8;
+const MOST = 200;
+
+/** When each step ran, as bars under each other. */
+export function timeline(steps: readonly Step[]): Html {
+  const shown = steps.slice(0, MOST);
+  const begin = Math.min(...shown.map(({ startedAt }) => startedAt));
+  // A step that runs goes on to the right edge; where that is, is nobody's clock.
+  const last = Math.max(...shown.map(({ startedAt, finishedAt }) => finishedAt ?? startedAt));
+  const whole = Math.max(1, last - begin) * (shown.some(({ finishedAt }) => finishedAt === null) ? 1.1 : 1);
+  const x = (at: number) => Math.round(((at - begin) / whole) * WIDTH);
+  const title = `When each of the ${shown.length} steps ran, ${span(last - begin)} in all`;
+  return html`<svg class="timeline" viewBox=${`0 0 ${WIDTH} ${shown.length * ROW}`} height=${shown.length * ROW} preserveAspectRatio="none" role="img" aria-label=${title}>
+    ${shown.map(({ name, startedAt, finishedAt, ...step }, i) => {
+      const left = x(startedAt);
+      const right = finishedAt === null ? WIDTH : x(finishedAt);
+      const state = stateOf({ state: "running", result: step.result });
+      return html`<rect class=${state} x=${left} y=${i * ROW} width=${Math.max(2, right - left)} height=${ROW - 2}>
+        <title>${`${name}: ${wordOf(state)}${finishedAt === null ? "" : `, ${span(finishedAt - startedAt)}`}`}</title></rect>`;
+    })}
+  </svg>`;
+}

@@ -1,0 +1,131 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ask } from "../http/world.ts";
+import { basic, ODD, webWorld } from "./world.ts";
+
+const test = suite("forms");
+
+test("who may not sees no buttons, and his forms are refused", async () => {
+  await using world = await webWorld();
+  await world.build("plain", "failure");
+  for (const path of ["/builders/plain", "/builders/plain/builds/1", "/buildsets/1", "/schedulers"])
+    assert.not.match((await world.get(path)).body, 'method="post"', path);
+  const answer = await ask(`${world.url}/do/rebuild`, {
+    method: "POST",
+    body: "builder=plain&number=1",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+  });
+  assert.is(answer.status, 403);
+  assert.match(answer.body, "BELFRY_WEB_FORM_REFUSED");
+});
+
+test("a build is stopped, rebuilt and cancelled by forms that need no script", async () => {
+  await using world = await webWorld();
+  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const set = await world.begin();
+  const stopped = await world.send("/builders/slow/builds/1", "stop", { reason: ODD }, headers);
+  assert.equal([stopped.status, stopped.headers.location], [303, "/builders/slow/builds/1"]);
+  assert.is((await world.kit.buildsetEnd(set)).result, "cancelled");
+  assert.match((await world.kit.call("builds.get", { builder: "slow", number: 1 })).stopReason, ODD);
+  const late = await world.send("/builders/slow/builds/1", "rebuild", {}, headers);
+  assert.equal([late.status, late.headers.location], [303, "/buildsets/2"]);
+  await world.kit.event("build.started", ({ number }) => number === 2);
+  const cancelled = await world.send("/requests/2", "cancel", { reason: "enough" }, headers);
+  assert.equal([cancelled.status, cancelled.headers.location], [303, "/requests/2"]);
+  assert.is((await world.kit.buildsetEnd(2)).result, "cancelled");
+});
+
+test("a builder is paused with a reason, and resumed", async () => {
+  await using world = await webWorld();
+  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  await world.send("/builders/plain", "pause", { reason: ODD }, headers);
+  assert.is((await world.kit.call("builders.get", { builder: "plain" })).pausedReason, ODD);
+  await world.send("/builders/plain", "resume", {}, headers);
+  assert.is((await world.kit.call("builders.get", { builder: "plain" })).paused, false);
+});
+
+test("a scheduler is disabled and enabled", async () => {
+  await using world = await webWorld();
+  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  await world.send("/schedulers", "disable", { reason: "moving" }, headers);
+  const first = async () =>
+    (await world.kit.call("schedulers.list")).items.find(({ disabled }: { disabled: unknown }) => disabled !== null);
+  const { name, disabled } = await first();
+  assert.is(disabled.reason, "moving");
+  await world.send("/schedulers", "enable", { scheduler: name }, headers);
+  assert.is(await first(), undefined);
+});
+
+test("the form of a scheduler asks for its parameters, and what is wrong with them is told", async () => {
+  await using world = await webWorld();
+  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const { body } = await world.get("/builders/plain", headers);
+  for (const name of ["p.word", "p.times", "p.really", "p.colour", "p.many", "p.inner.note"])
+    assert.match(body, `name="${name}"`);
+  const fields = {
+    scheduler: "asking",
+    branch: "main",
+    reason: ODD,
+    "p.word": ODD,
+    "p.times": "3",
+    "p.really": "true",
+    "p.colour": "7",
+    "p.many": '"b"',
+    "p.inner.note": "two\r\nlines",
+  };
+  const { status, headers: answer } = await world.send("/builders/plain", "force", fields, headers);
+  assert.equal([status, answer.location], [303, "/buildsets/1"]);
+  const { reason, properties } = await world.kit.call("buildsets.get", { buildset: 1 });
+  assert.match(reason, ODD);
+  assert.equal(
+    Object.fromEntries(
+      Object.entries(properties).filter(([name]) =>
+        ["word", "times", "really", "colour", "many", "inner"].includes(name),
+      ),
+    ),
+    { word: ODD, times: 3, really: true, colour: 7, many: ["b"], inner: { note: "two\nlines" } },
+  );
+  const wrong = await world.send("/builders/plain", "force", { ...fields, "p.times": "often" }, headers);
+  assert.is(wrong.status, 400);
+  assert.match(wrong.body, "times");
+  assert.match(wrong.body, '<a href="/builders/plain">Back');
+  const broken = await world.send("/builders/plain", "force", { scheduler: "by hand", properties: "{" }, headers);
+  assert.equal([broken.status, /cannot be read as JSON/.test(broken.body)], [400, true]);
+});
+
+test("a browser's form needs the key that was made for its reader, and its own site", async () => {
+  await using world = await webWorld();
+  const ann = basic(await world.token("ann", { scopes: ["control"] }));
+  const bob = basic(await world.token("bob", { scopes: ["control"] }));
+  await world.build("plain");
+  const page = "/builders/plain";
+  assert.is((await world.send(page, "pause", {}, ann)).status, 303);
+  const key = /name="_form" value="([^"]*)"/.exec((await world.get(page, bob)).body)?.[1] ?? "";
+  const raw = (body: string, headers: Record<string, string>) =>
+    ask(`${world.url}/do/pause`, {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/x-www-form-urlencoded", ...ann, ...headers },
+    });
+  assert.is((await raw("builder=plain", {})).status, 403);
+  assert.is((await raw(`builder=plain&_form=${key}`, {})).status, 403, "a key of somebody else");
+  assert.is((await raw(`builder=plain&_form=${key}`, { origin: "https://evil.example" })).status, 403);
+  assert.is((await raw("{}", { "content-type": "application/json" })).status, 400);
+  assert.is((await raw("", { referer: "https://evil.example/x" })).status, 403);
+});
+
+test("an action that is not there, and one that was too late, are pages too", async () => {
+  await using world = await webWorld();
+  const headers = {
+    authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}`,
+    "content-type": "application/x-www-form-urlencoded",
+  };
+  assert.is((await ask(`${world.url}/do/nothing`, { method: "POST", headers })).status, 404);
+  assert.is((await ask(`${world.url}/builders`, { method: "POST", headers })).status, 404);
+  await world.build("plain");
+  const late = await ask(`${world.url}/do/stop`, { method: "POST", headers, body: "builder=plain&number=1" });
+  assert.is(late.status, 409);
+  assert.match(late.body, "It is too late for this");
+});
+
+test.run();

@@ -1,0 +1,271 @@
+import { gunzipSync } from "node:zlib";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { segment } from "../../../plugins/web/src/urls.ts";
+import { ODD, type WebWorld, webWorld } from "./world.ts";
+
+const test = suite("pages");
+
+const page = async (world: WebWorld, path: string) => {
+  const { status, headers, body } = await world.get(path);
+  assert.is(status, 200, path);
+  assert.is(headers["content-type"], "text/html; charset=utf-8", path);
+  assert.match(body, /^<!DOCTYPE html>\n<html lang="en">/);
+  assert.is(body.match(/<h1>/g)?.length, 1, path);
+  return body;
+};
+const CSP = /^default-src 'none'; script-src 'self'; style-src 'self'; .*frame-ancestors 'none'$/;
+
+/** Every page that a farm with a failed, a good and a running build has. */
+const paths = (builder: string) => {
+  const build = `/builders/${segment(builder)}/builds/1`;
+  return [
+    "/",
+    "/builders",
+    `/builders/${segment(builder)}`,
+    build,
+    `${build}/steps/1/logs/1`,
+    `${build}/steps/1/logs/1?find=error`,
+    "/requests",
+    "/requests/1",
+    "/buildsets/1",
+    "/changes",
+    "/changes/1",
+    "/workers",
+    "/workers/w",
+    "/schedulers",
+    "/sources",
+    "/waterfall",
+    "/console",
+    "/grid",
+    "/tgrid",
+    "/plugins",
+    "/about",
+  ];
+};
+
+test("every page is whole, with no script or style in it, also with the worst of names and texts", async () => {
+  await using world = await webWorld();
+  await world.kit.addChange({
+    author: ODD,
+    comments: `${ODD}\n${ODD}`,
+    branch: ODD,
+    revision: ODD,
+    repository: ODD,
+    files: [ODD],
+    link: "javascript:alert(1)",
+    project: ODD,
+    properties: { [ODD]: ODD },
+  });
+  await world.build(ODD, "failure", { reason: ODD, branch: ODD, revision: ODD });
+  await world.kit.event("build.explained");
+  await world.kit.call("builders.pause", { builder: ODD, reason: ODD });
+  await world.kit.call("schedulers.force", { scheduler: "by hand", builders: [ODD], reason: ODD, branch: ODD });
+  const token = await world.token("in control", { scopes: ["control"] });
+  for (const headers of [{}, { authorization: `Bearer ${token}` }]) {
+    for (const path of [...paths(ODD), `/builders?q=${encodeURIComponent(ODD)}`, `/${encodeURIComponent(ODD)}`]) {
+      const answer = await world.get(path, headers as Record<string, string>);
+      assert.match(String(answer.status), /^(200|404)$/, path);
+      assert.match(answer.headers["content-security-policy"] as string, CSP, path);
+      const { body } = answer;
+      assert.not.match(body, "<img", path);
+      assert.not.match(body, /javascript:/i, path);
+      assert.not.match(body, / style=| on\w+="/, path);
+      assert.equal(body.match(/<script[^>]*>/g)?.length, 1, path);
+    }
+  }
+});
+
+test("the first page shows what runs, what waits and why, and what finished", async () => {
+  await using world = await webWorld();
+  assert.match(await page(world, "/"), "Nothing runs.");
+  await world.build("plain", "failure");
+  await world.begin();
+  await world.kit.call("builders.pause", { builder: "plain", reason: "its disk is replaced" });
+  await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
+  const body = await page(world, "/");
+  assert.match(body, /<a href="\/builders\/slow\/builds\/1">.*running/s);
+  assert.match(body, /paused by .*its disk is replaced/s);
+  assert.match(body, /<a href="\/builders\/plain\/builds\/1">.*failure/s);
+});
+
+test("the list of builders is searched and filtered, and says what each did", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  const names = async (query: string) =>
+    [...(await page(world, `/builders${query}`)).matchAll(/<span class="name"><a href="([^"]*)"/g)].map(
+      ([, href]) => href,
+    );
+  assert.equal(await names("?q=LA"), ["/builders/plain"]);
+  assert.equal(await names("?tag=unit"), ["/builders/plain", "/builders/secret"]);
+  assert.equal(await names("?project=app"), ["/builders/plain"]);
+  assert.equal((await names("")).length, 5);
+  const body = await page(world, "/builders?q=plain");
+  assert.match(body, "1 of 5 builders");
+  assert.match(body, /success<\/span> #1/);
+  assert.match(await page(world, "/builders?q=none"), "No builder fits.");
+});
+
+test("a builder has its history, filtered by result, and what waits", async () => {
+  await using world = await webWorld();
+  await world.build("plain", "success", { branch: "main", revision: "a".repeat(40) });
+  await world.build("plain", "failure", { branch: "topic" });
+  const body = await page(world, "/builders/plain");
+  assert.match(body, "50 % of 2 builds here went well");
+  assert.match(body, "aaaaaaaaaa");
+  assert.match(body, "what is quick");
+  assert.match(body, /<svg class="trend"/);
+  const red = await page(world, "/builders/plain?result=failure");
+  assert.match(red, "/builders/plain/builds/2");
+  assert.not.match(red.replace(/^.*id="history"/s, ""), '/builders/plain/builds/1"');
+});
+
+test("a failed build shows why, its steps, its logs and the way on", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  await world.build("plain", "failure");
+  await world.kit.event("build.explained");
+  const body = await page(world, "/builders/plain/builds/2");
+  assert.match(body, "Why it failed");
+  assert.match(body, "error: a/b");
+  assert.match(body, /<svg class="timeline"/);
+  assert.match(body, '/builders/plain/builds/2/steps/1/logs/1"');
+  assert.match(body, /The last good build was <a href="\/builders\/plain\/builds\/1">#1/);
+  assert.match(body, 'rel="prev" href="/builders/plain/builds/1"');
+  const goes = async (path: string) => (await world.get(path)).headers.location;
+  assert.is(await goes("/builders/plain/builds/1/later"), "/builders/plain/builds/2");
+  assert.is(await goes("/builders/plain/builds/2/later"), "/builders/plain");
+  const { id } = await world.kit.call("builds.get", { builder: "plain", number: 2 });
+  assert.is(await goes(`/builds/${id}`), "/builders/plain/builds/2");
+});
+
+test("a build that runs shows the end of what is written, and a progress", async () => {
+  await using world = await webWorld();
+  await world.begin();
+  const body = await page(world, "/builders/slow/builds/1");
+  assert.match(body, /data-name="log.tail" data-snippet="[^"]*step=1&amp;log=1".*begun/s);
+  assert.match(body, /running<\/span>/);
+});
+
+test("a log opens at any line, is searched and downloaded whole", async () => {
+  const lines = Array.from({ length: 2_345 }, (_, i) => `line ${i}${i % 1_000 === 7 ? " needle" : ""}`);
+  const { step, testMaster, fakeWorker } = await import("@belfry/testkit");
+  const { http } = await import("@belfry/http");
+  const { web } = await import("@belfry/web");
+  const { force } = await import("@belfry/schedulers");
+  const { httpUrl } = await import("../../bench/http-url.ts");
+  const { ask } = await import("../http/world.ts");
+  const talks = step({
+    run: async (ctx) => {
+      await ctx.log("out").write(`${lines.join("\n")}\n`);
+      return { result: "success" };
+    },
+  });
+  await using kit = await testMaster({
+    config: {
+      access: { anonymous: "read" },
+      services: [http({ port: 0 }), web()],
+      workers: [fakeWorker({ name: "w" })],
+      schedulers: [force({ name: "force", builders: ["talks"] })],
+      builders: [{ name: "talks", workers: ["w"], steps: [talks] }],
+    },
+  });
+  const { buildset } = await kit.call("schedulers.force", {});
+  await kit.buildsetEnd(buildset);
+  const at = `${httpUrl(kit.master)}/builders/talks/builds/1/steps/1/logs/1`;
+  const shown = async (query: string) => {
+    const { body } = await ask(`${at}${query}`);
+    return [...body.matchAll(/<li id="L(\d+)">/g)].map(([, number]) => Number(number));
+  };
+  const from = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
+  assert.equal(await shown(""), from(0, 500));
+  assert.equal(await shown("?first=1200"), from(1_200, 500));
+  assert.equal(await shown("?first=-500"), from(1_845, 500));
+  assert.equal(await shown("?first=99999"), []);
+  assert.equal(await shown("?find=NEEDLE"), [7, 1_007, 2_007]);
+  const { body } = await ask(`${at}?find=needle`);
+  assert.match(body, "3 lines of 2345");
+  assert.match(body, 'href="/builders/talks/builds/1/steps/1/logs/1?first=987#L1007"');
+  const raw = await ask(`${at}/raw`);
+  assert.is(raw.body, `${lines.join("\n")}\n`);
+  assert.is(raw.headers["content-type"], "text/plain; charset=utf-8");
+  const zipped = Buffer.from(await (await fetch(`${at}/raw?gzip=1`)).arrayBuffer());
+  assert.is(gunzipSync(zipped).toString(), raw.body);
+  assert.is((await ask(`${httpUrl(kit.master)}/builders/talks/builds/1/steps/1/logs/9`)).status, 404);
+});
+
+test("requests, buildsets, changes, workers, schedulers and sources have pages that lead to each other", async () => {
+  await using world = await webWorld();
+  const change = await world.kit.addChange({
+    author: "Ada",
+    comments: "mend it\n\nat last",
+    revision: "5f6c835a",
+    files: ["src/a.c"],
+    link: "https://example.org/5f6c835a",
+  });
+  await world.build("plain", "failure", { revision: "5f6c835a" });
+  assert.match(await page(world, "/requests"), "Nothing waits.");
+  assert.match(await page(world, "/requests/1"), '<a href="/buildsets/1">');
+  assert.match(await page(world, "/buildsets/1"), '<a href="/builds/1">');
+  const one = await page(world, `/changes/${change}`);
+  for (const part of ["Ada", "mend it", "src/a.c", 'href="https://example.org/5f6c835a"', "/builders/plain/builds/1"])
+    assert.match(one, part);
+  assert.match(await page(world, "/changes"), `<a href="/changes/${change}">`);
+  assert.match(await page(world, "/workers"), /<a href="\/workers\/w">.*connected/s);
+  assert.match(await page(world, "/workers/w"), "/builders/plain/builds/1");
+  assert.match(await page(world, "/schedulers"), '<section id="by%20hand">');
+  assert.match(await page(world, "/sources"), "This master watches nothing yet.");
+  assert.match(await page(world, "/plugins"), "@belfry/web");
+  assert.match(await page(world, "/about"), /Does its work<\/dt><dd>yes/);
+});
+
+test("the waterfall has builders beside each other, and builds at once in lanes", async () => {
+  await using world = await webWorld();
+  await world.kit.addChange({ revision: "5f6c835a", author: "Ada" });
+  await world.build("plain", "success", { branch: "main" });
+  await world.build("plain", "failure", { branch: "topic" });
+  await world.begin();
+  const body = await page(world, "/waterfall");
+  assert.match(body, /<th scope="col" colspan="1"><a href="\/builders\/plain">/);
+  for (const link of ["/builders/plain/builds/1", "/builders/plain/builds/2", "/builders/slow/builds/1", "/changes/1"])
+    assert.match(body, `href="${link}"`);
+  const cells = body.match(/<td rowspan="\d+"/g)?.length ?? 0;
+  assert.ok(cells >= 5);
+  const topic = await page(world, "/waterfall?q=plain&branch=topic");
+  assert.match(topic, "/builders/plain/builds/2");
+  assert.not.match(topic, '/builders/plain/builds/1"');
+  assert.not.match(topic, "/builders/slow");
+  assert.match(await page(world, "/waterfall?q=none"), "No builder fits.");
+});
+
+test("the console and the grids say what came of a revision", async () => {
+  await using world = await webWorld();
+  await world.kit.addChange({ revision: "5f6c835a", author: "Ada", comments: "mend it" });
+  await world.build("plain", "failure", { revision: "5f6c835a" });
+  await world.build("secret", "success", { revision: "5f6c835a" });
+  await world.build("plain", "success", { revision: "untold" });
+  const body = await page(world, "/console");
+  assert.match(body, /Ada.*mend it.*#1 failure/s);
+  const found = await page(world, "/console?revision=untold");
+  assert.match(found, "/builders/plain/builds/2");
+  assert.match(await page(world, "/console?revision=nothing"), "No change is here, and no build of it.");
+  for (const path of ["/grid", "/tgrid"]) {
+    const shown = await page(world, path);
+    for (const part of ['title="5f6c835a"', 'title="untold"', "#1 failure", "#2 success"])
+      assert.match(shown, part, path);
+  }
+});
+
+test("badges tell the last result, as a picture and for shields", async () => {
+  await using world = await webWorld();
+  await world.build(ODD, "failure");
+  const svg = await world.get(`/badges/${segment(`${ODD}.svg`)}`);
+  assert.equal([svg.status, svg.headers["content-type"]], [200, "image/svg+xml; charset=utf-8"]);
+  assert.match(svg.body, ">failure</text>");
+  assert.not.match(svg.body, "<img");
+  const json = await world.get("/badges/plain.json?label=unit");
+  assert.equal(JSON.parse(json.body), { schemaVersion: 1, label: "unit", message: "never built", color: "5b6168" });
+  assert.is((await world.get("/badges/nobody.svg")).status, 404);
+});
+
+test.run();
