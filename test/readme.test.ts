@@ -104,7 +104,8 @@ readmes("steps do what they say", async () => {
   await using folder = await userFolder();
   const definitions = (await blocks("ts")).filter(({ code }) => /= defineStep\(/.test(code));
   const part = async (readme: string, name: string) => {
-    const block = definitions.find(({ place }) => place.startsWith(`${readme}:`));
+    const defines = `const ${name} =`;
+    const block = definitions.find(({ place, code }) => place.startsWith(`${readme}:`) && code.includes(defines));
     assert.ok(block, `${readme} defines no step`);
     return (await load(folder.path, block as Block))[name] as PartFunction<"step", z.ZodType>;
   };

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { codeOf } from "./failures.ts";
 import type { Link } from "./link.ts";
 
 const TABLE = "belfry_commits";
@@ -52,16 +51,19 @@ export class CommitKeys {
 
   /** Makes the table, if it is missing, and removes what masters left behind that were killed. */
   async prepare(link: Link): Promise<void> {
-    const { rows } = await link.query(`select to_regclass('${TABLE}') is not null as there`);
-    if (rows[0]?.there !== true) {
+    const isThere = async () => {
+      const { rows } = await link.query(`select to_regclass('${TABLE}') is not null as there`);
+      return rows[0]?.there === true;
+    };
+    if (!(await isThere())) {
       await link
         .query(
           `begin read write; create table ${TABLE} (slot text primary key, number bigint not null, at timestamptz not null default now()) with (fillfactor = 50); commit`,
         )
         .catch(async (error: unknown) => {
           await link.query("rollback");
-          // Another master was faster.
-          if (codeOf(error) !== "23505" && codeOf(error) !== "42P07") throw error;
+          // Another master was faster; of what two of them stand in each other's way, the server tells in several ways.
+          if (!(await isThere())) throw error;
         });
     }
     await link.query(`begin read write; delete from ${TABLE} where at < now() - interval '7 days'; commit`);
