@@ -177,6 +177,7 @@ function targetsOf(value: unknown): string[] {
 function belongs(file: string): boolean {
   if (/\.(test|bench|spec)\.|(^|\/)(test|tests|fixtures|node_modules)\//.test(file)) return false;
   if (/^(README\.md|API\.md|LICENSE|package\.json|bin\/\w+\.js)$/.test(file)) return true;
+  if (/^assets\/[\w.-]+\.(css|js|svg)$/.test(file)) return true;
   return /^dist\/.*(\.d\.ts|\.js|\.js\.map)$|^src\/.*\.(ts|js)$/.test(file);
 }
 
