@@ -66,12 +66,15 @@ export class Pages {
       const position = await positionOf(request);
       const { caller, formKey, path, querystring } = request;
       const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
-      const kept = position === undefined ? undefined : this.#kept.get(key, position);
-      if (kept !== undefined) return kept;
-      const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
-      const answer = await (snippet === undefined ? this.#page(request, position) : this.#snippet(request, snippet));
-      if (position !== undefined) this.#kept.put(key, position, answer);
-      return answer;
+      const make = (signal: AbortSignal) => {
+        const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
+        return snippet === undefined
+          ? this.#page({ ...request, signal }, position)
+          : this.#snippet({ ...request, signal }, snippet);
+      };
+      return await (position === undefined
+        ? make(request.signal)
+        : this.#kept.answer(key, position, request.signal, make));
     } catch (error) {
       if (!BelfryError.is(error)) throw error;
       return this.fault(request, error);
