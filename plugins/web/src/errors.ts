@@ -1,4 +1,5 @@
 import { BelfryError } from "belfry";
+import { count } from "./parts/texts.ts";
 
 const shown = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
@@ -44,6 +45,16 @@ export const faults = {
       why,
       fix: "Go back, correct it and send it again.",
     }),
+  tooFast: (perMinute: number, seconds: number) =>
+    new BelfryError(
+      "BELFRY_WEB_TOO_FAST",
+      {
+        what: "You ask for pages faster than this server makes them for one reader.",
+        why: `${perMinute} pages a minute were made for you already.`,
+        fix: `Go on in ${count(seconds, "second")}; programs ask the API instead, and the administrator sets \`pagesPerMinute\`.`,
+      },
+      { details: [{ path: "retryAfterSeconds", message: String(seconds) }] },
+    ),
   streamsFull: (limit: number) =>
     new BelfryError("BELFRY_WEB_STREAMS_FULL", {
       what: "This page is not kept up to date now.",
@@ -65,6 +76,7 @@ const STATUS = new Map([
   ["BELFRY_FORBIDDEN", 403],
   ["BELFRY_HTTP_TOKEN_REFUSED", 401],
   ["BELFRY_BUDGET_SPENT", 429],
+  ["BELFRY_WEB_TOO_FAST", 429],
   ["BELFRY_BUILD_ENDED", 409],
   ["BELFRY_REQUEST_ENDED", 409],
   ["BELFRY_SCHEDULER_CANNOT_FORCE", 409],

@@ -15,6 +15,7 @@ import {
   type PluginHost,
   type Scope,
   type Service,
+  systemClock,
   TOKENS,
   z,
 } from "belfry";
@@ -108,6 +109,7 @@ export class World implements AsyncDisposable {
 
   constructor(api = new FakeApi(), plugins: Plugin[] = [httpPlugin]) {
     this.api = api;
+    this.container.register(TOKENS.clock, { useValue: systemClock });
     this.container.register(TOKENS.api, { useValue: api });
     this.container.register(TOKENS.logger, { useValue: memoryLog(this.log) });
     for (const plugin of plugins) {
