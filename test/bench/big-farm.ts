@@ -1,4 +1,14 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { http } from "@belfry/http";
+import { force } from "@belfry/schedulers";
+import { sqlite } from "@belfry/sqlite";
+import { fakeWorker, step, type TestMaster, testMaster } from "@belfry/testkit";
+import { web } from "@belfry/web";
+import { type BuilderConfig, type Config, createFileLogStore } from "belfry";
 import Database from "better-sqlite3";
+import { httpUrl } from "./http-url.ts";
 
 export const BUILDERS = 200;
 export const BUILDS = 100_000;
@@ -8,6 +18,11 @@ const STEPS = ["checkout", "configure", "compile", "unit tests", "package"];
 const PEOPLE = ["ada", "grace", "linus", "margaret", "barbara", "edsger"];
 const EPOCH = Date.UTC(2026, 0, 1);
 const EVERY = 60_000;
+
+/** So many logs there are in truth, each of them for very many steps. */
+const LOGS = 50;
+const LINES = 812;
+const logKey = (i: number) => `farm/${i % LOGS}`;
 
 export const builderName = (i: number): string =>
   `${["linux", "mac", "win", "bsd"][i % 4]}-${["app", "lib", "docs"][i % 3]}-${i}`;
@@ -41,7 +56,7 @@ export function fillFarm(file: string): void {
   const step = into("steps", "build_id, step, name, kind, started_at, finished_at, result, summary");
   const log = into("logs", "build_id, step, log, name, store_key, finished, lines, bytes, truncated");
   const property = into("properties", "build_id, name, value, source");
-  const ids = db.prepare("select id from builders order by name").pluck().all() as number[];
+  const ids = db.prepare("select id from builders where tags like '%tag-%' order by name").pluck().all() as number[];
   db.transaction(() => {
     for (let i = 0; i < BUILDS; i += 1) {
       const id = i + 1;
@@ -144,7 +159,7 @@ export function fillFarm(file: string): void {
           step: at + 1,
           log: 1,
           name: "stdio",
-          store_key: `b${id}/${at + 1}-1`,
+          store_key: logKey(id),
           finished: 1,
           lines: 812,
           bytes: 40_000,
@@ -158,4 +173,87 @@ export function fillFarm(file: string): void {
     db.prepare("analyze").run();
   })();
   db.close();
+}
+
+async function writeLogs(folder: string): Promise<void> {
+  const store = createFileLogStore({ folder });
+  await store.start?.();
+  for (let i = 0; i < LOGS; i += 1) {
+    const log = store.create(logKey(i), { fence: 1, capBytes: 10_000_000 });
+    for (let line = 1; line <= LINES; line += 1)
+      await log.append(
+        "stdout",
+        Buffer.from(`[${line}] cc -O2 -c src/file-${line}.c -o build/file-${line}.o\n`),
+        EPOCH + line,
+      );
+    await log.finish();
+  }
+  await store.stop?.();
+}
+
+export interface BigFarm extends AsyncDisposable {
+  kit: TestMaster;
+  url: string;
+}
+
+/**
+ * A master with that history and its pages; 8 builds run and 20 requests wait, for as long as it is open. `builders`
+ * are further ones, which "force" may start.
+ */
+export async function bigFarm(
+  options: Parameters<typeof web>[0] = {},
+  { builders = [], ...more }: Omit<Partial<Config>, "builders"> & { builders?: BuilderConfig[] } = {},
+): Promise<BigFarm> {
+  const folder = await mkdtemp(join(tmpdir(), "belfry-farm-"));
+  const file = join(folder, "belfry.sqlite");
+  const gate = Promise.withResolvers<void>();
+  const names = Array.from({ length: BUILDERS }, (_, i) => builderName(i));
+  const workers = Array.from({ length: 20 }, (_, i) => fakeWorker({ name: `w${i}` }));
+  const stays = step({
+    run: async () => {
+      await gate.promise;
+      return { result: "success" };
+    },
+  });
+  const kit = await testMaster({
+    folder,
+    config: {
+      database: sqlite({ file }),
+      access: { anonymous: "read" },
+      retention: false,
+      services: [http({ port: 0 }), web(options)],
+      schedulers: [force({ name: "force", builders: [...names, ...builders.map(({ name }) => name)] })],
+      ...more,
+      workers: [...workers, ...(more.workers ?? [])],
+      builders: [
+        ...names.map((name, i) => ({
+          name,
+          tags: [`tag-${i % 10}`],
+          project: ["app", "lib", "docs"][i % 3] as string,
+          workers: [`w${i % 20}`],
+          steps: [stays],
+        })),
+        ...builders,
+      ],
+    },
+  });
+  const close = async () => {
+    gate.resolve();
+    await kit[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    fillFarm(file);
+    await writeLogs(join(kit.master.stateFolder, "logs"));
+    const start = (i: number) => kit.call("schedulers.force", { scheduler: "force", builders: [builderName(i)] });
+    for (let i = 0; i < 8; i += 1) await start(i);
+    for (let i = 8; i < 28; i += 1) {
+      await kit.call("builders.pause", { builder: builderName(i) });
+      await start(i);
+    }
+    return { kit, url: httpUrl(kit.master), [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
