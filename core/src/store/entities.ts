@@ -363,6 +363,17 @@ export const WorkerRow = defineEntity({
   },
 });
 
+export const WorkerPause = defineEntity({
+  name: "WorkerPause",
+  tableName: "worker_pauses",
+  properties: {
+    worker: p.string().length(255).primary(),
+    reason: p.text(),
+    by: p.text(),
+    at: millis(),
+  },
+});
+
 export const ChangeSourceRow = defineEntity({
   name: "ChangeSourceRow",
   tableName: "change_sources",
@@ -537,6 +548,7 @@ export const ENTITIES = [
   BuildData,
   BuildFailure,
   WorkerRow,
+  WorkerPause,
   ChangeSourceRow,
   SchedulerRow,
   ListenerRow,
