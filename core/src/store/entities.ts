@@ -75,7 +75,7 @@ export const ChangeRow = defineEntity({
     properties: json(),
   },
   uniques: [{ properties: ["source", "key"] }],
-  indexes: [{ properties: ["revision"] }, { properties: ["branch", "id"] }],
+  indexes: [{ properties: ["revision"] }, { properties: ["branch", "id"] }, { properties: ["added_at", "id"] }],
 });
 
 export const SourceStamp = defineEntity({
@@ -224,6 +224,7 @@ export const Build = defineEntity({
     { properties: ["branch", "id"] },
     { properties: ["builder_id", "branch", "id"] },
     { properties: ["finished_at", "id"] },
+    { properties: ["builder_id", "finished_at", "id"] },
     { properties: ["worker", "id"] },
   ],
 });

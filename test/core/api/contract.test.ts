@@ -46,6 +46,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
         request: seen.request,
       },
       { order: "id", limit: 1, fields: ["id", "result"] },
+      { builders: ["open", "running"], revisionPrefix: "5f6c", order: "-finishedAt" },
       { order: "-finishedAt", worker: "w", finishedSince: 0, finishedUntil: 4_000_000_000_000 },
       { include: ["reason", "sourceStamps", "properties", "steps", "logs", "changes", "usualMillis"] },
       { include: ["triggeredBy", "triggered", "failure"] },
@@ -53,7 +54,11 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     "builds.steps": [{ build: seen.build }, { builder: "running", number: 1 }],
     "buildsets.get": [{ buildset: seen.buildset }],
     "changes.get": [{ change: seen.change }],
-    "changes.list": [{}, { branch: "main", revision: "public", limit: 1, order: "id", fields: ["id", "files"] }],
+    "changes.list": [
+      {},
+      { branch: "main", revision: "public", limit: 1, order: "id", fields: ["id", "files"] },
+      { author: "a", project: "public", addedSince: 0, addedUntil: 4_000_000_000_000, revisionPrefix: "5f6c" },
+    ],
     "config.plan": [{}],
     "config.reload": [{}],
     "events.since": [
