@@ -16,18 +16,19 @@ export async function requestTable(view: View, requests: Requests, { builder }: 
       i < ASKED && state === "pending" ? view.ask("requests.why", { request: id }) : null,
     ),
   );
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Requests"><table>
-    <thead><tr><th scope="col">Request</th>${builder && html`<th scope="col">Builder</th>`}<th scope="col">Asked for</th><th scope="col">Source</th><th scope="col">Reason</th><th scope="col">Priority</th><th scope="col">Waits for</th></tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Requests"><table class="list">
+    <thead><tr><th scope="col">Request</th>${builder && html`<th scope="col">Builder</th>`}<th scope="col">Asked for</th><th scope="col">Source</th><th scope="col">Reason</th><th scope="col">Priority</th><th scope="col">Waits for</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
     <tbody>${requests.map((request, i) => {
       const { id = 0, builder: name = "", sourceStamps = [], submittedAt, reason, priority } = request;
       return html`<tr>
         <th scope="row">${view.link("request", { request: id }, html`#${id}`)} ${request.state !== "pending" && badge(stateOf(request))}</th>
         ${builder && html`<td>${view.link("builder", { builder: name }, own(name))}</td>`}
         <td>${moment(submittedAt)}</td>
-        <td>${sourceStamps.map(({ branch, revision }) => html`<div>${own(branch)} ${own(shortRevision(revision))}</div>`)}</td>
+        <td>${sourceStamps.map(({ branch, revision }) => html`<div>${own(branch)} <code>${own(shortRevision(revision))}</code></div>`)}</td>
         <td>${own(reason)}</td>
         <td>${priority}</td>
-        <td>${why(reasons[i])} ${view.form("cancel", { request: id }, html`<button aria-label=${`Cancel request ${id}`}>Cancel</button>`)}</td>
+        <td>${i < ASKED ? why(reasons[i]) : request.state === "pending" && view.link("request", { request: id }, html`<span class="unseen">request ${id}: </span>why?`)}</td>
+        <td>${view.form("cancel", { request: id }, html`<button aria-label=${`Cancel request ${id}`}>Cancel</button>`)}</td>
       </tr>`;
     })}</tbody></table></div>`;
 }
