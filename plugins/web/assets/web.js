@@ -76,7 +76,7 @@
     };
     for (const time of document.querySelectorAll("time[data-moment]")) put(time, ago(Number(time.dataset.moment)));
     for (const time of document.querySelectorAll("time[data-since]"))
-      put(time, `${lasting(Date.now() - Number(time.dataset.since))} ago`);
+      put(time, `for ${lasting(Date.now() - Number(time.dataset.since))}`);
     for (const time of document.querySelectorAll("time[data-clock]")) {
       const date = new Date(Number(time.dataset.clock));
       put(time, (time.dataset.day ? days : hours).format(date));

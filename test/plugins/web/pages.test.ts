@@ -1,4 +1,5 @@
 import { gunzipSync } from "node:zlib";
+import { fakeWorker } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
@@ -206,17 +207,18 @@ test("requests, buildsets, changes, workers, schedulers and sources have pages t
   await world.build("plain", "failure", { revision: "5f6c835a" });
   assert.match(await page(world, "/requests"), "Nothing waits.");
   assert.match(await page(world, "/requests/1"), '<a href="/buildsets/1">');
-  assert.match(await page(world, "/buildsets/1"), '<a href="/builds/1">');
+  assert.match(await page(world, "/buildsets/1"), '<a href="/builders/plain/builds/1">');
   const one = await page(world, `/changes/${change}`);
   for (const part of ["Ada", "mend it", "src/a.c", 'href="https://example.org/5f6c835a"', "/builders/plain/builds/1"])
     assert.match(one, part);
   assert.match(await page(world, "/changes"), `<a href="/changes/${change}">`);
   assert.match(await page(world, "/workers"), /<a href="\/workers\/w">.*connected/s);
   assert.match(await page(world, "/workers/w"), "/builders/plain/builds/1");
-  assert.match(await page(world, "/schedulers"), '<section id="by%20hand">');
+  assert.match(await page(world, "/schedulers"), '<a href="/schedulers/by%20hand">');
+  assert.match(await page(world, "/schedulers/by%20hand"), /schedulers\.force.*<a href="\/builders\/plain">/s);
   assert.match(await page(world, "/sources"), "This master watches nothing yet.");
   assert.match(await page(world, "/plugins"), "@belfry/web");
-  assert.match(await page(world, "/about"), /Does its work<\/dt><dd>yes/);
+  assert.match(await page(world, "/about"), /does its work.*1 of 1.*connected/s);
 });
 
 test("the waterfall has builders beside each other, and builds at once in lanes", async () => {
@@ -254,6 +256,57 @@ test("the console and the grids say what came of a revision", async () => {
     for (const part of ['title="5f6c835a"', 'title="untold"', "#1 failure", "#2 success"])
       assert.match(shown, part, path);
   }
+});
+
+test("the waterfall is filtered by time, tells idle times, and goes back page by page", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  await world.build("plain", "failure");
+  const { finishedAt } = await world.kit.call("builds.get", { builder: "plain", number: 1 });
+  const numbers = async (query: string) =>
+    [...(await page(world, `/waterfall${query}`)).matchAll(/href="\/builders\/plain\/builds\/(\d+)"/g)].map(
+      ([, number]) => number,
+    );
+  assert.equal(await numbers(""), ["2", "1"]);
+  assert.equal(await numbers(`?until=${finishedAt}`), ["1"]);
+  assert.equal(await numbers(`?from=${finishedAt + 1}`), ["2"]);
+  assert.equal(await numbers("?from=2000-01-01T00:00&until=2000-01-02T00:00"), []);
+  assert.equal(await numbers("?from=nonsense&until=%00"), ["2", "1"]);
+  assert.match(await page(world, "/waterfall?until=2000-01-02T00:00"), 'name="until" value="2000-01-02T00:00"');
+  const idle = await page(world, "/waterfall");
+  assert.match(idle, /idle since <time datetime="[^"]*" data-clock="\d+">/);
+});
+
+test("the waterfall says what waits for each builder, and about when it begins", async () => {
+  await using world = await webWorld({}, { workers: [fakeWorker({ name: "w", slots: 1 })] });
+  await world.begin();
+  world.release();
+  await world.kit.buildsetEnd(1);
+  await world.begin();
+  await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["slow", "plain"] });
+  const body = await page(world, "/waterfall?q=slow");
+  assert.match(body, /waiting, and about when it begins/);
+  assert.match(body, /<a href="\/requests\/3"><span class="unseen">request <\/span>#3<\/a> ≈ <time[^>]* data-clock=/);
+  assert.match(await page(world, "/waterfall?q=plain"), /#4<\/a>\s*<\/div>/, "nothing of it runs");
+});
+
+test("changes are found by person, and builds by the beginning of a revision, in the console", async () => {
+  await using world = await webWorld();
+  const revision = "5f6c835a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e";
+  await world.kit.addChange({ revision, author: "Ada Lovelace <ada@example.org>", comments: "mend it" });
+  await world.kit.addChange({ revision: "0".repeat(40), author: "Grace", comments: "break it" });
+  await world.build("plain", "failure", { revision });
+  const ada = await page(world, "/console?author=lovelace");
+  assert.match(ada, '<bdi title="Ada Lovelace &lt;ada@example.org>">Ada Lovelace</bdi>');
+  assert.not.match(ada, "break it");
+  for (const asked of [revision, "5f6c835", "5F6C", ` ${revision} `]) {
+    const body = await page(world, `/console?revision=${encodeURIComponent(asked)}`);
+    assert.match(body, /mend it.*Tested by 1 build<.*\/builders\/plain\/builds\/1"/s, asked);
+  }
+  assert.match(await page(world, "/console?revision=5f6"), "No change is here, and no build of it.");
+  assert.match(await page(world, `/console?revision=${"0".repeat(40)}`), "No build of it yet.");
+  assert.match(await page(world, "/changes?author=GRACE"), "break it");
+  assert.not.match(await page(world, "/changes?revision=5f6c83"), "break it");
 });
 
 test("badges tell the last result, as a picture and for shields", async () => {

@@ -85,7 +85,7 @@ async function one(view: View, keys: Keys) {
           builds = [],
           ...request
         }) => html`<tr><th scope="row">${view.link("builder", { builder }, own(builder))}</th>
-          <td>${badge(stateOf(request))}</td><td>${built(view, builder, builds, known.get(id))}</td><td>${view.link("request", { request: id }, html`#${id}`)}</td></tr>`,
+          <td>${badge(stateOf(request))}</td><td>${built(view, builder, builds, known.get(id))}</td><td>${view.link("request", { request: id })}</td></tr>`,
       )}</tbody></table></div>`;
   if (facts.completeAt !== null) return { body };
   return { body, live: { types: ["request.", "build.assigned", "build.finished", "buildset.finished"] } };

@@ -126,15 +126,17 @@ async function buildsOf(view: View, { names, chosen }: Columns, { from, until }:
 }
 
 async function changesOf(view: View, { chosen }: Columns, { from, until }: Time, moments: readonly number[]) {
-  const since = from ?? moments.at(-1);
   const { items } = await view.ask("changes.list", {
     limit: CHANGES,
     fields: ["id", "author", "comments", "revision", "branch", "added"],
     ...(chosen.branch !== "" && { branch: chosen.branch }),
-    ...(since !== undefined && { addedSince: since }),
+    ...(from !== undefined && { addedSince: from }),
     ...(until !== undefined && { addedUntil: until }),
   });
-  return items;
+  // The one before all that is shown led to the first of it.
+  const oldest = moments.at(-1) ?? 0;
+  const before = items.findIndex(({ added = 0 }) => added < oldest);
+  return before === -1 ? items : items.slice(0, before + 1);
 }
 
 function lasting(build: Items[number]): Shown {
@@ -201,7 +203,6 @@ function changesByRow(changes: Changes, moments: readonly number[]): Changes[] {
   const rows: Changes[] = [];
   for (const change of changes) {
     const row = moments.findIndex((one) => one < (change.added ?? 0));
-    // What is older than all that is shown led to the first of it.
     const at = row === -1 ? Math.max(0, moments.length - 1) : row;
     rows[at] = [...(rows[at] ?? []), change];
   }

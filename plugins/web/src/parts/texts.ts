@@ -76,7 +76,7 @@ export function span(millis: number): string {
 export function took(from: number | null | undefined, to: number | null | undefined): Html {
   if (from === null || from === undefined) return null;
   if (to !== null && to !== undefined) return html`<span class="took">${span(to - from)}</span>`;
-  return html`<span class="took">since <time datetime=${new Date(from).toISOString()} data-since=${from}>${`${new Date(from).toISOString().slice(11, 19)} UTC`}</time></span>`;
+  return html`<span class="took"><time datetime=${new Date(from).toISOString()} data-since=${from}>${`since ${new Date(from).toISOString().slice(11, 19)} UTC`}</time></span>`;
 }
 
 export const shortRevision = (revision: string | null | undefined): string =>
