@@ -309,6 +309,70 @@ test("changes are found by person, and builds by the beginning of a revision, in
   assert.not.match(await page(world, "/changes?revision=5f6c83"), "break it");
 });
 
+test("a master without builders, workers, schedulers and sources says on each page what is missing", async () => {
+  await using world = await webWorld({}, { builders: [], workers: [], schedulers: [], sources: [] });
+  const said: [string, string][] = [
+    ["/", "Nothing runs."],
+    ["/builders", "no builders yet"],
+    ["/requests", "Nothing waits."],
+    ["/changes", "No change is here."],
+    ["/workers", "no workers yet"],
+    ["/schedulers", "no schedulers yet"],
+    ["/sources", "watches nothing yet"],
+    ["/waterfall", "No builder fits."],
+    ["/console", "No change is here."],
+    ["/grid", "No revision was built yet."],
+    ["/tgrid", "No revision was built yet."],
+    ["/plugins", "@belfry/web"],
+    ["/about", "0 of 0"],
+  ];
+  for (const [path, words] of said) assert.match(await page(world, path), words, path);
+});
+
+test("a builder without builds has its place on every page, and no picture of nothing", async () => {
+  await using world = await webWorld();
+  await world.kit.addChange({ revision: "5f6c835a" });
+  assert.match(await page(world, "/builders/plain"), "plain");
+  assert.match(await page(world, "/waterfall"), /href="\/builders\/plain"/);
+  assert.match(await page(world, "/console"), /href="\/builders\/plain"/);
+  assert.match((await world.get("/badges/plain.svg")).body, "never built");
+});
+
+test("what does not exist is a 404 with where to go, for each type of object", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  const unknown = [
+    "/builders/nobody",
+    "/builders/plain/builds/2",
+    "/builders/plain/builds/0",
+    "/builders/plain/builds/1e3",
+    "/builders/plain/builds/99999999999999999999",
+    "/builders/plain/builds/1/steps/9",
+    "/builders/plain/builds/1/steps/1/logs/9",
+    "/builds/99",
+    "/changes/99",
+    "/changes/-1",
+    "/buildsets/99",
+    "/requests/99",
+    "/requests/%00",
+    "/workers/nobody",
+    "/schedulers/nobody",
+    `/sources/${segment(ODD)}`,
+    "/badges/nobody.svg",
+    "/badges/plain.txt",
+    "/%ff",
+    "/no/such/page",
+  ];
+  for (const path of unknown) {
+    const { status, body } = await world.get(path);
+    assert.is(status, 404, path);
+    assert.match(body, /<h1>Nothing is here<\/h1>.*<a href="\/builders">all builders/s, path);
+    assert.not.match(body, "<img", path);
+  }
+  const step = await world.get("/builders/plain/builds/1/steps/1");
+  assert.equal([step.status, step.headers.location], [302, "/builders/plain/builds/1#step-1"]);
+});
+
 test("badges tell the last result, as a picture and for shields", async () => {
   await using world = await webWorld();
   await world.build(ODD, "failure");
