@@ -184,6 +184,7 @@ export const BuildRequest = defineEntity({
     { properties: ["collapsed_into"] },
     { properties: ["buildset_id"] },
     { properties: ["builder_id", "id"] },
+    { properties: ["builder_id", "state", "urgency", "id"] },
   ],
 });
 

@@ -76,6 +76,50 @@ for (const kind of DATABASES) {
     assert.equal((await ids({ revisionPrefix: "5f6c835a0b" })).length, 1);
     assert.equal(await ids({ revisionPrefix: "5f6c835b" }), []);
   });
+
+  test(`${kind.name}: in a long queue it is counted how many come first, up to a number that nobody counts on`, async () => {
+    await using database = await kind.open();
+    await using world = await apiWorld(database);
+    const { kit } = world;
+    const { store } = kit.master;
+    const { builder_id, buildset_id } = await store.read
+      .selectFrom("build_requests")
+      .select(["builder_id", "buildset_id"])
+      .where("id", "=", world.running.waiting)
+      .executeTakeFirstOrThrow();
+    const waiting = {
+      buildset_id,
+      builder_id,
+      priority: 0,
+      urgency: 0,
+      state: "pending",
+      submitted_at: 1,
+      not_before: 0,
+      claimed_at: null,
+      complete_at: null,
+      result: null,
+      retries: 0,
+      expires_at: null,
+      collapsed_into: null,
+      held: null,
+      weighed: 0,
+    };
+    await kit.call("builders.pause", { builder: "running" });
+    for (let i = 0; i < 21; i++)
+      await store.write(({ db }) =>
+        db
+          .insertInto("build_requests")
+          .values(Array.from({ length: 500 }, () => waiting))
+          .execute(),
+      );
+    const last = (await kit.call("requests.list", { limit: 1 })).items[0].id;
+    const ahead = async (request: number) => (await kit.call("requests.why", { request })).ahead;
+    assert.equal([await ahead(world.running.waiting), await ahead(world.running.waiting + 7)], [0, 7]);
+    assert.is(await ahead(last), 10_000);
+    await kit.call("requests.prioritize", { request: last, priority: 1 });
+    assert.is(await ahead(last), 0);
+    assert.is(await ahead(world.running.waiting), 1);
+  });
 }
 
 test.run();

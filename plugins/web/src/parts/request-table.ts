@@ -4,6 +4,9 @@ import { type Html, html } from "../html.ts";
 import { badge, count, moment, own, shortRevision, stateOf } from "./texts.ts";
 import { whyText } from "./why.ts";
 
+/** More than that are not counted. */
+const MOST_AHEAD = 10_000;
+
 type Requests = CoreMethods["requests.list"]["result"]["items"];
 
 /** For so many of them it is asked why they wait: each question costs the master something. */
@@ -38,6 +41,8 @@ function why(found: CoreMethods["requests.why"]["result"] | null | undefined): H
   const { reasons, ahead } = found;
   const lines = reasons.map((one) => html`<div>${whyText(one)}</div>`);
   if (ahead > 0)
-    lines.push(html`<div>${count(ahead, "request")} of its builder ${ahead === 1 ? "comes" : "come"} first</div>`);
+    lines.push(
+      html`<div>${ahead >= MOST_AHEAD ? "at least " : ""}${count(ahead, "request")} of its builder ${ahead === 1 ? "comes" : "come"} first</div>`,
+    );
   return lines.length === 0 ? "it starts now" : lines;
 }
