@@ -27,6 +27,7 @@ import { partMethods } from "./methods/parts.ts";
 import { requestMethods } from "./methods/requests.ts";
 import { retentionMethods } from "./methods/retention.ts";
 import { schedulerMethods } from "./methods/schedulers.ts";
+import { workerMethods } from "./methods/workers.ts";
 import { faultIn } from "./plain-params.ts";
 
 /** Of what a caller gave, in a message about it. */
@@ -42,6 +43,7 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
     ...requestMethods(deps),
     ...changeMethods(deps),
     ...partMethods(deps),
+    ...workerMethods(deps),
     ...schedulerMethods(deps),
     ...eventMethods(deps),
     ...listenerMethods(deps),

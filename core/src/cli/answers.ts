@@ -51,6 +51,8 @@ export interface WorkerAnswer {
   seenAt: number;
   builds: number[];
   builders: string[];
+  paused: boolean;
+  pausedReason: string | null;
 }
 
 export interface SourceAnswer {

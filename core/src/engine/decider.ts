@@ -10,7 +10,7 @@ import { findTogether } from "./collapsing.ts";
 import type { HookKeeper } from "./hooks.ts";
 import { needsOf } from "./lock-needs.ts";
 import { renderContextOf, requestInfos } from "./request-infos.ts";
-import { freeSlot, freeWorkers, hasFreeSlot, type KnownWorker, reasonsToWait, type World } from "./waiting.ts";
+import { freeSlot, freeWorkers, hasFreeSlot, isReady, type KnownWorker, reasonsToWait, type World } from "./waiting.ts";
 
 const ROWS_A_PAGE = 200;
 /** Starts that are written in one transaction. */
@@ -142,9 +142,9 @@ export class Decider {
    */
   #mustYield(row: QueueRow): boolean {
     const workers = (this.#world.builders.get(row.name)?.workers ?? []).map((name) => this.#world.workers.get(name));
-    const connected = workers.filter((worker) => worker?.connected);
+    const ready = workers.filter((worker) => worker && isReady(worker));
     const waits = (build: number) => this.#book.entries.some((entry) => !entry.held && entry.build === build);
-    if (!connected.every((worker) => worker && !hasFreeSlot(worker) && worker.builds.every(({ id }) => waits(id))))
+    if (!ready.every((worker) => worker && !hasFreeSlot(worker) && worker.builds.every(({ id }) => waits(id))))
       return false;
     const own = this.#book.entries.filter((entry) => !entry.held && entry.build === 0 && entry.request === row.id);
     return this.#book.entries.some(

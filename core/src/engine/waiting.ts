@@ -9,6 +9,10 @@ export type WaitReason =
   | { reason: "retry-delay"; until: Millis; retries: number }
   | { reason: "no-worker-configured"; workers: string[] }
   | { reason: "no-worker-connected"; workers: string[] }
+  | {
+      reason: "workers-paused";
+      workers: { name: string; why: string | null; by: string | null; since: Millis | null }[];
+    }
   | { reason: "workers-busy"; workers: { name: string; slots: number; builds: number[] }[] }
   | ({ reason: "lock"; lock: string; worker: string | null; mode: LockMode; count: number } & LockQueue)
   | { reason: "hook-failed"; hook: string; error: string; since: Millis }
@@ -46,6 +50,8 @@ export interface WaitingRequest {
 export interface KnownWorker {
   name: string;
   connected: boolean;
+  /** While it is paused it gets no builds; those that it has go on. */
+  paused: Pause | null;
   slots: number;
   /** What it builds now. */
   builds: { id: number; builder: string; slot: number }[];
@@ -72,16 +78,27 @@ export function reasonsToWait(request: WaitingRequest, world: World): WaitReason
   }
   const known = builder.workers.map((name) => world.workers.get(name)).filter((worker) => worker !== undefined);
   const connected = known.filter((worker) => worker.connected);
+  const ready = connected.filter(isReady);
   if (known.length === 0) reasons.push({ reason: "no-worker-configured", workers: [...builder.workers] });
   else if (connected.length === 0)
     reasons.push({ reason: "no-worker-connected", workers: known.map((worker) => worker.name) });
-  else if (!connected.some(hasFreeSlot)) {
+  else if (ready.length === 0)
+    reasons.push({
+      reason: "workers-paused",
+      workers: connected.flatMap(({ name, paused }) => (paused === null ? [] : [{ name, ...paused }])),
+    });
+  else if (!ready.some(hasFreeSlot)) {
     reasons.push({
       reason: "workers-busy",
-      workers: connected.map(({ name, slots, builds }) => ({ name, slots, builds: builds.map((build) => build.id) })),
+      workers: ready.map(({ name, slots, builds }) => ({ name, slots, builds: builds.map((build) => build.id) })),
     });
   }
   return reasons;
+}
+
+/** Whether it takes builds at all. */
+export function isReady(worker: KnownWorker): boolean {
+  return worker.connected && worker.paused === null;
 }
 
 export function hasFreeSlot(worker: KnownWorker): boolean {
@@ -94,7 +111,7 @@ export function freeWorkers(builder: string, world: World): KnownWorker[] {
   return names
     .map((name) => world.workers.get(name))
     .filter((worker) => worker !== undefined)
-    .filter((worker) => worker.connected && hasFreeSlot(worker))
+    .filter((worker) => isReady(worker) && hasFreeSlot(worker))
     .sort((a, b) => a.builds.length / a.slots - b.builds.length / b.slots);
 }
 

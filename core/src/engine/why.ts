@@ -3,7 +3,7 @@ import { leaseState } from "../store/leases.ts";
 import { isAhead } from "../store/lock-book.ts";
 import { type NamedLock, namedLocks } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
-import type { Row } from "../store/tables.ts";
+import type { Db, Row } from "../store/tables.ts";
 import { DISTRIBUTOR_LEASE } from "./distributor.ts";
 import { freeWorkers, reasonsToWait, type WaitReason } from "./waiting.ts";
 import { type DistributedBuilder, lookAround } from "./world.ts";
@@ -13,9 +13,12 @@ type RequestRow = Row<"build_requests"> & { name: string };
 export interface Why {
   state: "pending" | "claimed" | "complete";
   reasons: WaitReason[];
-  /** Requests for the same builder that come first. */
+  /** Requests for the same builder that come first; no more than {@link MOST_AHEAD} are counted. */
   ahead: number;
 }
+
+/** In a queue of a million, nobody waits for the exact number. */
+export const MOST_AHEAD = 10_000;
 
 /** Every cause for which a request waits, or its build does; or why it ended without one. */
 export async function whyItWaits(
@@ -48,16 +51,7 @@ export async function whyItWaits(
     .executeTakeFirstOrThrow();
   if (trouble !== null) reasons.push({ reason: "hook-failed", ...JSON.parse(trouble) });
   if (held !== null) reasons.push(held);
-  const { ahead: count } = await store.read
-    .selectFrom("build_requests")
-    .select((eb) => eb.fn.countAll<number>().as("ahead"))
-    .where("state", "=", "pending")
-    .where("builder_id", "=", row.builder_id)
-    .where((eb) =>
-      eb.or([eb("urgency", "<", row.urgency), eb.and([eb("urgency", "=", row.urgency), eb("id", "<", row.id)])]),
-    )
-    .executeTakeFirstOrThrow();
-  const ahead = Number(count);
+  const ahead = await countAhead(store.read, row);
   const inLine = locks.filter((entry) => !entry.held && entry.build === 0);
   const own = inLine.filter((entry) => entry.request === row.id);
   // The first of a builder stands in line for those behind it.
@@ -73,6 +67,24 @@ export async function whyItWaits(
   )
     reasons.push({ reason: "behind-others", ahead });
   return { state: "pending", reasons, ahead };
+}
+
+/** How many of the same builder come first, each part by its index and up to the most that are counted. */
+async function countAhead(db: Db, { builder_id, urgency, id }: RequestRow): Promise<number> {
+  const same = () =>
+    db.selectFrom("build_requests").select("id").where("builder_id", "=", builder_id).where("state", "=", "pending");
+  const counts = [
+    same().where("urgency", "<", urgency),
+    same().where("urgency", "=", urgency).where("id", "<", id),
+  ].map(async (query) => {
+    const { many } = await db
+      .selectFrom(query.limit(MOST_AHEAD).as("before"))
+      .select((eb) => eb.fn.countAll<number>().as("many"))
+      .executeTakeFirstOrThrow();
+    return Number(many);
+  });
+  const [more = 0, earlier = 0] = await Promise.all(counts);
+  return Math.min(MOST_AHEAD, more + earlier);
 }
 
 /** For each lock that is waited for: who has it, and how many come first. */

@@ -36,7 +36,9 @@ async function knownWorkers(store: Store): Promise<Map<string, KnownWorker>> {
     .selectFrom("workers as w")
     .innerJoin("masters as m", "m.id", "w.master_id")
     .innerJoin("leases as l", (join) => join.on(sql<boolean>`l.name = 'master:' || m.name`))
+    .leftJoin("worker_pauses as p", "p.worker", "w.name")
     .select(["w.name", "w.connected", "w.slots", "w.master_id", "l.fence", "l.until_at", "l.owner"])
+    .select(["p.reason", "p.by", "p.at"])
     .execute();
   const workers = new Map<string, KnownWorker>();
   for (const row of rows) {
@@ -44,6 +46,7 @@ async function knownWorkers(store: Store): Promise<Map<string, KnownWorker>> {
     workers.set(row.name, {
       name: row.name,
       connected: row.connected === 1 && alive,
+      paused: row.at === null ? null : { why: row.reason, by: row.by, since: row.at },
       slots: row.slots,
       builds: [],
       masterId: row.master_id,

@@ -66,6 +66,8 @@ export const EVENT_TYPES = {
   }),
   "worker.connected": z.strictObject({ worker: name, slots: z.int() }),
   "worker.disconnected": z.strictObject({ worker: name, slots: z.int() }),
+  "worker.paused": z.strictObject({ worker: name, reason: z.string(), by: z.string() }),
+  "worker.resumed": z.strictObject({ worker: name, by: z.string() }),
   "source.failing": z.strictObject({ source: name, error: z.string() }),
   /** A poll takes long; told once for it, while it runs. */
   "source.slow": z.strictObject({ source: name, since: z.number(), doing: z.string().nullable() }),

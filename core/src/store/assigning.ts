@@ -8,6 +8,7 @@ import type { QueueRow } from "./queue.ts";
 import { endWaiting, lockWaiting } from "./requests.ts";
 import type { Store } from "./store.ts";
 import type { HeldLease, Tx } from "./tx.ts";
+import { pausesOf } from "./worker-pauses.ts";
 
 export interface Start {
   row: QueueRow;
@@ -94,22 +95,30 @@ export async function carryOut(store: Store, lease: HeldLease, plan: Plan, optio
   });
 }
 
-/** Tells whether the worker has left or the builder was paused since it was looked at. */
+/** Tells whether the worker has left or was paused, or the builder was paused since it was looked at. */
 async function goneSince(tx: Tx, starts: readonly Start[]): Promise<(start: Start) => boolean> {
   if (starts.length === 0) return () => false;
-  const workers = await tx.db
+  // Who pauses one now does so after these starts, not between this look and the commit.
+  const { lockForShare, lockForUpdate } = tx.dialect;
+  let there = tx.db
     .selectFrom("workers")
     .select(["name", "master_id"])
     .where("connected", "=", 1)
     .where("name", "in", [...new Set(starts.map(({ worker }) => worker.name))])
-    .execute();
+    .orderBy("name");
+  if (lockForShare) there = there.modifyEnd(sql.raw(lockForShare));
+  const found = await there.execute();
+  const pauses = await pausesOf(
+    tx.db,
+    found.map(({ name }) => name),
+  );
+  const workers = found.filter(({ name }) => !pauses.has(name));
   let builders = tx.db
     .selectFrom("builders")
     .select(["id", "paused"])
     .where("id", "in", [...new Set(starts.map(({ row }) => row.builder_id))])
     .orderBy("id");
-  // Who pauses one now does so after these starts, not between this look and the commit.
-  if (tx.dialect.lockForUpdate) builders = builders.modifyEnd(sql.raw(tx.dialect.lockForUpdate));
+  if (lockForUpdate) builders = builders.modifyEnd(sql.raw(lockForUpdate));
   const paused = (await builders.execute()).filter((builder) => builder.paused === 1);
   return ({ worker, row }) =>
     !workers.some(({ name, master_id }) => name === worker.name && master_id === worker.masterId) ||

@@ -75,7 +75,7 @@ export const ChangeRow = defineEntity({
     properties: json(),
   },
   uniques: [{ properties: ["source", "key"] }],
-  indexes: [{ properties: ["revision"] }, { properties: ["branch", "id"] }],
+  indexes: [{ properties: ["revision"] }, { properties: ["branch", "id"] }, { properties: ["added_at", "id"] }],
 });
 
 export const SourceStamp = defineEntity({
@@ -184,6 +184,7 @@ export const BuildRequest = defineEntity({
     { properties: ["collapsed_into"] },
     { properties: ["buildset_id"] },
     { properties: ["builder_id", "id"] },
+    { properties: ["builder_id", "state", "urgency", "id"] },
   ],
 });
 
@@ -225,6 +226,7 @@ export const Build = defineEntity({
     { properties: ["branch", "id"] },
     { properties: ["builder_id", "branch", "id"] },
     { properties: ["finished_at", "id"] },
+    { properties: ["builder_id", "finished_at", "id"] },
     { properties: ["worker", "id"] },
   ],
 });
@@ -361,6 +363,17 @@ export const WorkerRow = defineEntity({
     slots: p.integer(),
     info: json(),
     seen_at: millis(),
+  },
+});
+
+export const WorkerPause = defineEntity({
+  name: "WorkerPause",
+  tableName: "worker_pauses",
+  properties: {
+    worker: p.string().length(255).primary(),
+    reason: p.text(),
+    by: p.text(),
+    at: millis(),
   },
 });
 
@@ -538,6 +551,7 @@ export const ENTITIES = [
   BuildData,
   BuildFailure,
   WorkerRow,
+  WorkerPause,
   ChangeSourceRow,
   SchedulerRow,
   ListenerRow,

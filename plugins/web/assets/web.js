@@ -41,6 +41,14 @@
   // Times: relative, with the whole in the reader's zone as the title.
   const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   const absolute = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long" });
+  const hours = new Intl.DateTimeFormat("en", { timeStyle: "short", hour12: false });
+  const days = new Intl.DateTimeFormat("en", {
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hour12: false,
+  });
   const units = [
     ["year", 31_536_000],
     ["month", 2_592_000],
@@ -63,11 +71,16 @@
   function tellTimes() {
     const put = (time, text) => {
       if (time.textContent !== text) time.textContent = text;
-      if (!time.title) time.title = absolute.format(new Date(Number(time.dataset.moment ?? time.dataset.since)));
+      if (!time.title)
+        time.title = absolute.format(new Date(Number(time.dataset.moment ?? time.dataset.since ?? time.dataset.clock)));
     };
     for (const time of document.querySelectorAll("time[data-moment]")) put(time, ago(Number(time.dataset.moment)));
     for (const time of document.querySelectorAll("time[data-since]"))
-      put(time, `${lasting(Date.now() - Number(time.dataset.since))} ago`);
+      put(time, `for ${lasting(Date.now() - Number(time.dataset.since))}`);
+    for (const time of document.querySelectorAll("time[data-clock]")) {
+      const date = new Date(Number(time.dataset.clock));
+      put(time, (time.dataset.day ? days : hours).format(date));
+    }
     for (const bar of document.querySelectorAll("progress[data-since]"))
       bar.value = Math.min(bar.max, Math.max(0, Date.now() - Number(bar.dataset.since)));
   }
@@ -128,7 +141,8 @@
       callbacks: {
         // What the reader has opened stays open, what he typed stays typed.
         beforeAttributeUpdated: (name, node) =>
-          !(name === "open" && node.tagName === "DETAILS") && !(name === "value" && node.tagName === "INPUT"),
+          !(name === "open" && node.tagName === "DETAILS") &&
+          !((name === "value" || name === "checked") && node.tagName === "INPUT"),
       },
     });
     tellTimes();

@@ -6,7 +6,15 @@ import { configText, World } from "./program.ts";
 
 const test = suite("belfry pause, resume, cancel and priority");
 
-for (const line of ["pause good", "resume good", "cancel 1", "cancel good 1", "priority 1 2"]) {
+for (const line of [
+  "pause good",
+  "resume good",
+  "pause --worker here",
+  "resume --worker here",
+  "cancel 1",
+  "cancel good 1",
+  "priority 1 2",
+]) {
   test(`\`belfry ${line}\` without a master ends with 3`, async () => {
     await using world = await World.make(configText());
     const { code, out, err } = await world.run(...line.split(" "));
@@ -68,6 +76,20 @@ test("a builder is paused and resumed, what waits gets a priority, and requests 
   assert.is(both.out, "The request 3 is cancelled; its build is told to stop.\n");
   const words = (await world.run("completion", "bash")).out;
   for (const name of ["pause", "resume", "cancel", "priority"]) assert.match(words, new RegExp(`\\b${name}\\b`));
+  await master.signal("SIGINT");
+});
+
+test("a worker is paused and resumed, and what waits for it says so", async () => {
+  await using world = await World.make(configText());
+  const master = await world.start();
+  const rests = await world.run("pause", "--worker", "here", "--reason", "its disk \u001b[31mburns");
+  assert.is(rests.out, "Worker here is paused; what it builds goes on.\n");
+  assert.match((await world.run("workers")).out, /here .*paused: its disk .*burns/);
+  await world.run("force", "good");
+  await until(async () => /Its workers are paused: here by administrator/.test((await world.run("why")).out), "why");
+  await world.run("cancel", "1");
+  assert.is((await world.run("resume", "--worker", "here")).out, "Worker here builds again.\n");
+  assert.is((await world.run("pause", "--worker", "nobody")).code, 4);
   await master.signal("SIGINT");
 });
 

@@ -62,6 +62,53 @@ for (const kind of DATABASES) {
     await kit.event("builder.resumed");
   });
 
+  test(`${kind.name}: a worker that is paused gets nothing, also after a restart, and its requests tell why and by whom`, async () => {
+    await using database = await kind.open();
+    const gates = new Gates();
+    const builders = [
+      { name: "a", workers: ["w"], steps: [gates.step()] },
+      { name: "b", workers: ["w", "x"], steps: [gates.step()] },
+    ];
+    const workers = [fakeWorker({ name: "w", slots: 4 }), fakeWorker({ name: "x", slots: 4 })];
+    let request = 0;
+    {
+      await using kit = await testMaster({ config: configOf(database, builders, { workers }) });
+      await ask(kit, "a");
+      await gates.until("a gate");
+      await kit.call("workers.pause", { workers: ["w"], reason: "no disk" });
+      const { data } = await kit.event("worker.paused");
+      assert.equal(data, { worker: "w", reason: "no disk", by: "administrator" });
+      request = await ask(kit, "a");
+      await gates.open("a gate");
+      await kit.event("build.finished", (event) => event.number === 1 && event.result === "success");
+      await ask(kit, "b");
+      await gates.until("b gate");
+      assert.is((await kit.call("builds.get", { builder: "b", number: 1 })).worker, "x");
+      await gates.open("b gate");
+      await kit.event("build.finished", (event) => event.builder === "b");
+    }
+    await using kit = await testMaster({ config: configOf(database, builders, { workers }) });
+    await reasonIs(kit, request, "workers-paused");
+    const [{ reason, workers: paused }] = await why(kit, request);
+    const row = await kit.call("workers.get", { worker: "w" });
+    assert.equal([row.paused, row.pausedReason, row.pausedBy], [true, "no disk", "administrator"]);
+    assert.equal(
+      [reason, paused],
+      ["workers-paused", [{ name: "w", why: "no disk", by: "administrator", since: row.pausedAt }]],
+    );
+    assert.equal(gates.inside, []);
+    await kit.call("workers.resume", { workers: ["w"] });
+    await gates.open("a gate");
+    await ends(kit, request);
+    await kit.event("worker.resumed");
+    const after = await kit.call("workers.get", { worker: "w" });
+    assert.equal([after.paused, after.pausedReason, after.pausedBy, after.pausedAt], [false, null, null, null]);
+    const code = (error: { code: string }) => error.code;
+    const refused = await kit.call("workers.pause", { workers: ["x", "nobody"] }).catch(code);
+    assert.is(refused, "BELFRY_NOT_FOUND");
+    assert.is((await kit.call("workers.get", { worker: "x" })).paused, false, "all or none");
+  });
+
   test(`${kind.name}: a request that is given another priority while it waits overtakes, and one that is built cannot be`, async () => {
     await using database = await kind.open();
     const gates = new Gates();

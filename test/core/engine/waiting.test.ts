@@ -16,6 +16,7 @@ const test = suite("waiting");
 const worker = (name: string, more: Partial<KnownWorker> = {}): KnownWorker => ({
   name,
   connected: true,
+  paused: null,
   slots: 1,
   builds: [],
   masterId: 1,
@@ -48,6 +49,12 @@ test("each cause of waiting is named with what is behind it", () => {
   assert.equal(reasons({}, world([worker("w", { connected: false })])), [
     { reason: "no-worker-connected", workers: ["w"] },
   ]);
+  assert.equal(reasons({}, world([worker("w", { paused }), worker("x", { connected: false })])), [
+    { reason: "workers-paused", workers: [{ name: "w", ...paused }] },
+  ]);
+  assert.equal(reasons({}, world([worker("w", { paused }), worker("x", { builds: busy })])), [
+    { reason: "workers-busy", workers: [{ name: "x", slots: 1, builds: [7] }] },
+  ]);
   assert.equal(reasons({}, world([worker("w", { builds: busy })])), [
     { reason: "workers-busy", workers: [{ name: "w", slots: 1, builds: [7] }] },
   ]);
@@ -68,6 +75,7 @@ test("a worker is found exactly if nothing keeps the request", () => {
   const workers = fc.array(
     fc.record({
       connected: fc.boolean(),
+      rests: fc.boolean(),
       slots: fc.integer({ min: 1, max: 3 }),
       taken: fc.integer({ min: 0, max: 3 }),
     }),
@@ -78,6 +86,7 @@ test("a worker is found exactly if nothing keeps the request", () => {
       const all = specs.map((spec, i) =>
         worker(`w${i}`, {
           connected: spec.connected,
+          paused: spec.rests ? paused : null,
           slots: spec.slots,
           builds: Array.from({ length: Math.min(spec.taken, spec.slots) }, (_, slot) => ({
             id: slot,

@@ -244,7 +244,7 @@ test("without JavaScript everything is there, and a form does its work", async (
   await world.kit.buildsetEnd(1);
   await page.reload();
   assert.match(await page.locator("main").innerText(), /by keyboard/);
-  await page.getByRole("link", { name: "build 1" }).click();
+  await page.getByRole("link", { name: "#1", exact: true }).click();
   await page.waitForURL("**/builders/plain/builds/1");
   assert.match(await page.locator(".result").innerText(), /success/);
 });

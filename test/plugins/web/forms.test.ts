@@ -1,5 +1,7 @@
+import { fakeWorker, until } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { segment } from "../../../plugins/web/src/urls.ts";
 import { ask } from "../http/world.ts";
 import { basic, ODD, webWorld } from "./world.ts";
 
@@ -42,6 +44,59 @@ test("a builder is paused with a reason, and resumed", async () => {
   assert.is((await world.kit.call("builders.get", { builder: "plain" })).pausedReason, ODD);
   await world.send("/builders/plain", "resume", {}, headers);
   assert.is((await world.kit.call("builders.get", { builder: "plain" })).paused, false);
+});
+
+test("workers are paused with a reason, several at once, and resumed; the others go on", async () => {
+  const workers = ["w", "x", ODD].map((name) => fakeWorker({ name }));
+  await using world = await webWorld({}, { workers });
+  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const paused = async () =>
+    (await world.kit.call("workers.list")).items
+      .filter((one: { paused: boolean }) => one.paused)
+      .map((one: { name: string; pausedReason: string }) => [one.name, one.pausedReason]);
+  assert.not.match((await world.get("/workers")).body, "checkbox", "who may not sees no boxes");
+  assert.is((await world.send("/workers", "pause-workers", {}, headers)).status, 400, "none was chosen");
+  const one = await world.send(`/workers/${segment(ODD)}`, "pause-workers", { reason: ODD }, headers);
+  assert.equal([one.status, one.headers.location], [303, `/workers/${segment(ODD)}`]);
+  assert.equal(await paused(), [[ODD, ODD]]);
+  const { body } = await world.get("/workers", headers);
+  const key = /name="_form" value="([^"]*)"/.exec(body)?.[1] ?? "";
+  const chosen = new URLSearchParams([
+    ["_form", key],
+    ["worker", "w"],
+    ["worker", "x"],
+    ["reason", "moving"],
+  ]);
+  const many = await ask(`${world.url}/do/pause-workers`, {
+    method: "POST",
+    body: chosen.toString(),
+    headers: {
+      "content-type": "application/x-www-form-urlencoded",
+      origin: world.url,
+      referer: `${world.url}/workers`,
+      ...headers,
+    },
+  });
+  assert.equal([many.status, many.headers.location], [303, "/workers"]);
+  assert.is((await paused()).length, 3);
+  const asked = await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
+  await until(
+    async () => /its workers are paused: .*w<.*moving/s.test((await world.get("/requests")).body),
+    "the reason",
+  );
+  await world.send("/workers/w", "resume-workers", {}, headers);
+  assert.is((await paused()).length, 2);
+  await world.kit.buildsetEnd(asked.buildset);
+});
+
+test("a request that waits gets another priority", async () => {
+  await using world = await webWorld();
+  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  await world.kit.call("builders.pause", { builder: "plain" });
+  await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
+  assert.is((await world.send("/requests/1", "prioritize", { priority: "7" }, headers)).status, 303);
+  assert.is((await world.kit.call("requests.get", { request: 1 })).priority, 7);
+  assert.is((await world.send("/requests/1", "prioritize", { priority: "" }, headers)).status, 400);
 });
 
 test("a scheduler is disabled and enabled", async () => {

@@ -1,4 +1,5 @@
 import { gunzipSync } from "node:zlib";
+import { fakeWorker } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
@@ -206,17 +207,18 @@ test("requests, buildsets, changes, workers, schedulers and sources have pages t
   await world.build("plain", "failure", { revision: "5f6c835a" });
   assert.match(await page(world, "/requests"), "Nothing waits.");
   assert.match(await page(world, "/requests/1"), '<a href="/buildsets/1">');
-  assert.match(await page(world, "/buildsets/1"), '<a href="/builds/1">');
+  assert.match(await page(world, "/buildsets/1"), '<a href="/builders/plain/builds/1">');
   const one = await page(world, `/changes/${change}`);
   for (const part of ["Ada", "mend it", "src/a.c", 'href="https://example.org/5f6c835a"', "/builders/plain/builds/1"])
     assert.match(one, part);
   assert.match(await page(world, "/changes"), `<a href="/changes/${change}">`);
   assert.match(await page(world, "/workers"), /<a href="\/workers\/w">.*connected/s);
   assert.match(await page(world, "/workers/w"), "/builders/plain/builds/1");
-  assert.match(await page(world, "/schedulers"), '<section id="by%20hand">');
+  assert.match(await page(world, "/schedulers"), '<a href="/schedulers/by%20hand">');
+  assert.match(await page(world, "/schedulers/by%20hand"), /schedulers\.force.*<a href="\/builders\/plain">/s);
   assert.match(await page(world, "/sources"), "This master watches nothing yet.");
   assert.match(await page(world, "/plugins"), "@belfry/web");
-  assert.match(await page(world, "/about"), /Does its work<\/dt><dd>yes/);
+  assert.match(await page(world, "/about"), /does its work.*1 of 1.*connected/s);
 });
 
 test("the waterfall has builders beside each other, and builds at once in lanes", async () => {
@@ -254,6 +256,121 @@ test("the console and the grids say what came of a revision", async () => {
     for (const part of ['title="5f6c835a"', 'title="untold"', "#1 failure", "#2 success"])
       assert.match(shown, part, path);
   }
+});
+
+test("the waterfall is filtered by time, tells idle times, and goes back page by page", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  await world.build("plain", "failure");
+  const { finishedAt } = await world.kit.call("builds.get", { builder: "plain", number: 1 });
+  const numbers = async (query: string) =>
+    [...(await page(world, `/waterfall${query}`)).matchAll(/href="\/builders\/plain\/builds\/(\d+)"/g)].map(
+      ([, number]) => number,
+    );
+  assert.equal(await numbers(""), ["2", "1"]);
+  assert.equal(await numbers(`?until=${finishedAt}`), ["1"]);
+  assert.equal(await numbers(`?from=${finishedAt + 1}`), ["2"]);
+  assert.equal(await numbers("?from=2000-01-01T00:00&until=2000-01-02T00:00"), []);
+  assert.equal(await numbers("?from=nonsense&until=%00"), ["2", "1"]);
+  assert.match(await page(world, "/waterfall?until=2000-01-02T00:00"), 'name="until" value="2000-01-02T00:00"');
+  const idle = await page(world, "/waterfall");
+  assert.match(idle, /idle since <time datetime="[^"]*" data-clock="\d+">/);
+});
+
+test("the waterfall says what waits for each builder, and about when it begins", async () => {
+  await using world = await webWorld({}, { workers: [fakeWorker({ name: "w", slots: 1 })] });
+  await world.begin();
+  world.release();
+  await world.kit.buildsetEnd(1);
+  await world.begin();
+  await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["slow", "plain"] });
+  const body = await page(world, "/waterfall?q=slow");
+  assert.match(body, /waiting, and about when it begins/);
+  assert.match(body, /<a href="\/requests\/3"><span class="unseen">request <\/span>#3<\/a> ≈ <time[^>]* data-clock=/);
+  assert.match(await page(world, "/waterfall?q=plain"), /#4<\/a>\s*<\/div>/, "nothing of it runs");
+});
+
+test("changes are found by person, and builds by the beginning of a revision, in the console", async () => {
+  await using world = await webWorld();
+  const revision = "5f6c835a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e";
+  await world.kit.addChange({ revision, author: "Ada Lovelace <ada@example.org>", comments: "mend it" });
+  await world.kit.addChange({ revision: "0".repeat(40), author: "Grace", comments: "break it" });
+  await world.build("plain", "failure", { revision });
+  const ada = await page(world, "/console?author=lovelace");
+  assert.match(ada, '<bdi title="Ada Lovelace &lt;ada@example.org>">Ada Lovelace</bdi>');
+  assert.not.match(ada, "break it");
+  for (const asked of [revision, "5f6c835", "5F6C", ` ${revision} `]) {
+    const body = await page(world, `/console?revision=${encodeURIComponent(asked)}`);
+    assert.match(body, /mend it.*Tested by 1 build<.*\/builders\/plain\/builds\/1"/s, asked);
+  }
+  assert.match(await page(world, "/console?revision=5f6"), "No change is here, and no build of it.");
+  assert.match(await page(world, `/console?revision=${"0".repeat(40)}`), "No build of it yet.");
+  assert.match(await page(world, "/changes?author=GRACE"), "break it");
+  assert.not.match(await page(world, "/changes?revision=5f6c83"), "break it");
+});
+
+test("a master without builders, workers, schedulers and sources says on each page what is missing", async () => {
+  await using world = await webWorld({}, { builders: [], workers: [], schedulers: [], sources: [] });
+  const said: [string, string][] = [
+    ["/", "Nothing runs."],
+    ["/builders", "no builders yet"],
+    ["/requests", "Nothing waits."],
+    ["/changes", "No change is here."],
+    ["/workers", "no workers yet"],
+    ["/schedulers", "no schedulers yet"],
+    ["/sources", "watches nothing yet"],
+    ["/waterfall", "No builder fits."],
+    ["/console", "No change is here."],
+    ["/grid", "No revision was built yet."],
+    ["/tgrid", "No revision was built yet."],
+    ["/plugins", "@belfry/web"],
+    ["/about", "0 of 0"],
+  ];
+  for (const [path, words] of said) assert.match(await page(world, path), words, path);
+});
+
+test("a builder without builds has its place on every page, and no picture of nothing", async () => {
+  await using world = await webWorld();
+  await world.kit.addChange({ revision: "5f6c835a" });
+  assert.match(await page(world, "/builders/plain"), "plain");
+  assert.match(await page(world, "/waterfall"), /href="\/builders\/plain"/);
+  assert.match(await page(world, "/console"), /href="\/builders\/plain"/);
+  assert.match((await world.get("/badges/plain.svg")).body, "never built");
+});
+
+test("what does not exist is a 404 with where to go, for each type of object", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  const unknown = [
+    "/builders/nobody",
+    "/builders/plain/builds/2",
+    "/builders/plain/builds/0",
+    "/builders/plain/builds/1e3",
+    "/builders/plain/builds/99999999999999999999",
+    "/builders/plain/builds/1/steps/9",
+    "/builders/plain/builds/1/steps/1/logs/9",
+    "/builds/99",
+    "/changes/99",
+    "/changes/-1",
+    "/buildsets/99",
+    "/requests/99",
+    "/requests/%00",
+    "/workers/nobody",
+    "/schedulers/nobody",
+    `/sources/${segment(ODD)}`,
+    "/badges/nobody.svg",
+    "/badges/plain.txt",
+    "/%ff",
+    "/no/such/page",
+  ];
+  for (const path of unknown) {
+    const { status, body } = await world.get(path);
+    assert.is(status, 404, path);
+    assert.match(body, /<h1>Nothing is here<\/h1>.*<a href="\/builders">all builders/s, path);
+    assert.not.match(body, "<img", path);
+  }
+  const step = await world.get("/builders/plain/builds/1/steps/1");
+  assert.equal([step.status, step.headers.location], [302, "/builders/plain/builds/1#step-1"]);
 });
 
 test("badges tell the last result, as a picture and for shields", async () => {

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
@@ -10,11 +11,15 @@ import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, MOST, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { rebuildOf } from "../rebuild.ts";
+import { beginsWith, revisionPrefix } from "../revision-prefix.ts";
 import { BUILD_COLUMNS, toBuild, toStep } from "../rows.ts";
 import { buildShape, failureShape, result, stepShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
 const FIELDS = Object.keys(buildShape.shape);
+
+/** So many builders can be asked for at once. */
+const MOST_BUILDERS = 100;
 
 /** How far a negative number may reach back. */
 const FARTHEST = 10_000;
@@ -76,7 +81,7 @@ interface BuildFilter {
 function byNumber({ builder, state, order = "-id", ...others }: BuildFilter): boolean {
   if (builder === undefined || order.endsWith("finishedAt") || (state !== undefined && state !== "finished"))
     return false;
-  return ["builds", "result", "branch", "revision", "request", "worker"].every((name) => others[name] === undefined);
+  return ["builds", "result", "branch", "revision", "revisionPrefix", "request", "worker"].every((name) => others[name] === undefined);
 }
 
 export function buildMethods(deps: ApiDeps) {
@@ -88,10 +93,17 @@ export function buildMethods(deps: ApiDeps) {
       summary: "Builds, newest first.",
       params: z.strictObject({
         builder: z.string().optional(),
+        builders: z
+          .array(z.string())
+          .min(1)
+          .max(MOST_BUILDERS)
+          .optional()
+          .describe(`of any of these, at most ${MOST_BUILDERS}`),
         state: z.enum(["assigned", "running", "finished"]).optional(),
         result: result.optional(),
         branch: z.string().optional(),
         revision: z.string().optional(),
+        revisionPrefix,
         request: z.int().optional(),
         worker: z.string().optional(),
         builds: z.array(z.int()).min(1).max(MOST).optional().describe("only these, by their ids"),
@@ -130,37 +142,55 @@ export function buildMethods(deps: ApiDeps) {
         const beyond = down ? "<" : ">";
         const builderId = filter.builder === undefined ? undefined : await builderIdOf(filter.builder, names);
         if (builderId === null) return { items: [], next: null };
-        const rows = await store.read
-          .selectFrom("builds as b")
-          .innerJoin("builders as n", "n.id", "b.builder_id")
+        const several = filter.builders && (await builderIdsOf(filter.builders, names));
+        if (several?.length === 0) return { items: [], next: null };
+        const list = (of: number | undefined) =>
+          store.read
+            .selectFrom("builds as b")
+            .innerJoin("builders as n", "n.id", "b.builder_id")
+            .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
+            .$if(builderId !== undefined, (q) => q.where("b.builder_id", "=", builderId as number))
+            .$if(of !== undefined, (q) => q.where("b.builder_id", "=", of as number))
+            .$if(of === undefined && several !== undefined, (q) => q.where("b.builder_id", "in", several ?? []))
+            .$if(filter.state !== undefined, (q) => q.where("b.state", "=", filter.state as string))
+            .$if(filter.result !== undefined, (q) => q.where("b.result", "=", filter.result as string))
+            .$if(filter.branch !== undefined, (q) => q.where("b.branch", "=", filter.branch as string))
+            .$if(filter.revision !== undefined, (q) => q.where("b.revision", "=", filter.revision as string))
+            .$if(filter.revisionPrefix !== undefined, (q) =>
+              q.where(beginsWith("b.revision", filter.revisionPrefix as string)),
+            )
+            .$if(filter.request !== undefined, (q) => q.where("b.request_id", "=", idOrNone(filter.request as number)))
+            .$if(filter.worker !== undefined, (q) => q.where("b.worker", "=", filter.worker as string))
+            .$if(filter.builds !== undefined, (q) => q.where("b.id", "in", (filter.builds as number[]).map(idOrNone)))
+            .$if(filter.finishedSince !== undefined, (q) =>
+              q.where("b.finished_at", ">=", filter.finishedSince as number),
+            )
+            .$if(filter.finishedUntil !== undefined, (q) =>
+              q.where("b.finished_at", "<=", filter.finishedUntil as number),
+            )
+            .$if(byEnd, (q) => q.where("b.finished_at", "is not", null).orderBy("b.finished_at", down ? "desc" : "asc"))
+            .$if(!byEnd && after !== undefined, (q) => q.where(place, beyond, after as number))
+            .$if(byEnd && after !== undefined, (q) =>
+              q.where((eb) =>
+                eb.or([
+                  eb("b.finished_at", beyond, end as number),
+                  eb.and([eb("b.finished_at", "=", end as number), eb("b.id", beyond, after as number)]),
+                ]),
+              ),
+            )
+            .orderBy(byEnd ? "b.id" : place, down ? "desc" : "asc")
+            .limit(limit + 1);
+        // Each builder's newest from its own index: one that builds seldom would have the whole table searched.
+        const ids =
+          byEnd && several !== undefined
+            ? sql<number>`(${sql.join(
+                several.map((id) => sql`select id from (${list(id).select("b.id")}) s${sql.lit(id)}`),
+                sql` union all `,
+              )})`
+            : undefined;
+        const rows = await list(undefined)
+          .$if(ids !== undefined, (q) => q.where("b.id", "in", ids as NonNullable<typeof ids>))
           .select(BUILD_COLUMNS)
-          .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
-          .$if(builderId !== undefined, (q) => q.where("b.builder_id", "=", builderId as number))
-          .$if(filter.state !== undefined, (q) => q.where("b.state", "=", filter.state as string))
-          .$if(filter.result !== undefined, (q) => q.where("b.result", "=", filter.result as string))
-          .$if(filter.branch !== undefined, (q) => q.where("b.branch", "=", filter.branch as string))
-          .$if(filter.revision !== undefined, (q) => q.where("b.revision", "=", filter.revision as string))
-          .$if(filter.request !== undefined, (q) => q.where("b.request_id", "=", idOrNone(filter.request as number)))
-          .$if(filter.worker !== undefined, (q) => q.where("b.worker", "=", filter.worker as string))
-          .$if(filter.builds !== undefined, (q) => q.where("b.id", "in", (filter.builds as number[]).map(idOrNone)))
-          .$if(filter.finishedSince !== undefined, (q) =>
-            q.where("b.finished_at", ">=", filter.finishedSince as number),
-          )
-          .$if(filter.finishedUntil !== undefined, (q) =>
-            q.where("b.finished_at", "<=", filter.finishedUntil as number),
-          )
-          .$if(byEnd, (q) => q.where("b.finished_at", "is not", null).orderBy("b.finished_at", down ? "desc" : "asc"))
-          .$if(!byEnd && after !== undefined, (q) => q.where(place, beyond, after as number))
-          .$if(byEnd && after !== undefined, (q) =>
-            q.where((eb) =>
-              eb.or([
-                eb("b.finished_at", beyond, end as number),
-                eb.and([eb("b.finished_at", "=", end as number), eb("b.id", beyond, after as number)]),
-              ]),
-            ),
-          )
-          .orderBy(byEnd ? "b.id" : place, down ? "desc" : "asc")
-          .limit(limit + 1)
           .execute();
         const builds = rows.map(toBuild);
         const placeOf = (last: { id: number; number: number; finishedAt: number | null }): Json =>
@@ -343,5 +373,14 @@ export function buildMethods(deps: ApiDeps) {
     if (visible !== null && !visible.has(name)) return null;
     const row = await store.read.selectFrom("builders").select("id").where("name", "=", name).executeTakeFirst();
     return row?.id ?? null;
+  }
+
+  async function builderIdsOf(asked: readonly string[], visible: ReadonlySet<string> | null): Promise<number[]> {
+    const rows = await store.read
+      .selectFrom("builders")
+      .select(["id", "name"])
+      .where("name", "in", [...asked])
+      .execute();
+    return rows.filter(({ name }) => visible === null || visible.has(name)).map(({ id }) => id);
   }
 }

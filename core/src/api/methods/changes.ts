@@ -8,12 +8,13 @@ import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage, writeCursor } from "../paging.ts";
+import { beginsWith, revisionPrefix } from "../revision-prefix.ts";
 import { changeShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
 const FIELDS = Object.keys(changeShape.shape);
 const SCANNED_AT_ONCE = 500;
-/** After so many changes that may not be seen, the page ends early, with the place to go on from. */
+/** After so many changes that may not be seen or do not fit, the page ends early, with the place to go on from. */
 const MOST_SCANNED = 20_000;
 
 const addParams = newChangeSchema
@@ -39,13 +40,33 @@ export function changeMethods(deps: ApiDeps) {
       params: z.strictObject({
         branch: z.string().optional(),
         revision: z.string().optional(),
+        revisionPrefix,
+        author: z
+          .string()
+          .max(200)
+          .optional()
+          .describe("what its author's name or address has in it, in capitals or not"),
+        project: z.string().optional(),
+        addedSince: z.int().optional().describe("told of at this time or later"),
+        addedUntil: z.int().optional().describe("told of at this time or before"),
         ...pageParams(FIELDS, ["-id", "id"]),
       }),
       result: pageResult(changeShape),
       example: { limit: 10 },
       stability: "stable",
       lasts: () => true,
-      async call({ branch, revision, limit = DEFAULT_LIMIT, cursor, order = "-id", fields }, { caller }) {
+      async call(params, { caller }) {
+        const {
+          branch,
+          revision,
+          revisionPrefix: beginning,
+          author,
+          project,
+          addedSince,
+          addedUntil,
+          ...page
+        } = params;
+        const { limit = DEFAULT_LIMIT, cursor, order = "-id", fields } = page;
         const view = new View(caller, store);
         const query = `changes.list ${order}`;
         const after = readCursor(cursor, query, idPlace);
@@ -55,31 +76,37 @@ export function changeMethods(deps: ApiDeps) {
             .selectFrom("changes")
             .$if(branch !== undefined, (q) => q.where("branch", "=", branch as string))
             .$if(revision !== undefined, (q) => q.where("revision", "=", revision as string))
+            .$if(beginning !== undefined, (q) => q.where(beginsWith("revision", beginning as string)))
+            .$if(addedSince !== undefined, (q) => q.where("added_at", ">=", addedSince as number))
+            .$if(addedUntil !== undefined, (q) => q.where("added_at", "<=", addedUntil as number))
             .$if(from !== undefined, (q) => q.where("id", down ? "<" : ">", from as number))
             .orderBy("id", down ? "desc" : "asc");
         const place = (last: { id: number }) => last.id;
-        if (view.all) {
+        const wanted = (row: { author: string; project: string }) =>
+          (project === undefined || row.project === project) &&
+          (author === undefined || row.author.toLowerCase().includes(author.toLowerCase()));
+        if (view.all && author === undefined && project === undefined) {
           const rows = await list(after)
             .selectAll()
             .limit(limit + 1)
             .execute();
           return toPage(rows.map(toChange), limit, query, place, fields);
         }
-        // Only the rule knows of which projects it lets changes be seen, so it is asked of each, in pieces.
+        // Only the rule knows of which projects it lets changes be seen, and no index has parts of names: each is looked at, in pieces.
         const ids: number[] = [];
         let at = after;
         let more = true;
         for (let scanned = 0; more && ids.length <= limit && scanned < MOST_SCANNED; scanned += SCANNED_AT_ONCE) {
           if (scanned > 0) await new Promise((resolve) => setImmediate(resolve));
-          const rows = await list(at).select(["id", "project"]).limit(SCANNED_AT_ONCE).execute();
-          ids.push(...rows.filter(({ project }) => view.seesProject(project)).map(({ id }) => id));
+          const rows = await list(at).select(["id", "project", "author"]).limit(SCANNED_AT_ONCE).execute();
+          ids.push(...rows.filter((row) => wanted(row) && view.seesProject(row.project)).map(({ id }) => id));
           at = rows.at(-1)?.id ?? at;
           more = rows.length === SCANNED_AT_ONCE;
         }
         const seen = ids.slice(0, limit + 1);
         const rows = seen.length === 0 ? [] : await list(undefined).selectAll().where("id", "in", seen).execute();
-        const page = toPage(rows.map(toChange), limit, query, place, fields);
-        return page.next === null && more && at !== undefined ? { ...page, next: writeCursor(query, at) } : page;
+        const shown = toPage(rows.map(toChange), limit, query, place, fields);
+        return shown.next === null && more && at !== undefined ? { ...shown, next: writeCursor(query, at) } : shown;
       },
     }),
     defineMethod({

@@ -7,9 +7,8 @@ import { shortKind } from "../../plugins/define.ts";
 import type { ApiDeps } from "../deps.ts";
 import { failureShape, readFailure } from "../failure.ts";
 import { defineMethod } from "../method.ts";
-import { View } from "../visibility.ts";
 
-/** Sources, workers and plugins: the parts of the running configuration. */
+/** Sources and plugins: parts of the running configuration. */
 export function partMethods(deps: ApiDeps) {
   const { store } = deps;
   return [
@@ -89,52 +88,6 @@ export function partMethods(deps: ApiDeps) {
           tx.ring(`source:${source}`);
         });
         return { source };
-      },
-    }),
-    defineMethod({
-      name: "workers.list",
-      permission: "read",
-      summary: "Workers, with what they build now.",
-      params: z.strictObject({}),
-      result: z.object({
-        items: z.array(
-          z.object({
-            name: z.string(),
-            connected: z.boolean(),
-            slots: z.int(),
-            info: z.record(z.string(), z.string()),
-            seenAt: z.number(),
-            builds: z.array(z.int()),
-            builders: z.array(z.string()).describe("that may use it by the running configuration"),
-          }),
-        ),
-      }),
-      example: {},
-      stability: "stable",
-      async call(_params, { caller }) {
-        const names = await new View(caller, store).builders();
-        const rows = await store.read.selectFrom("workers").selectAll().orderBy("name").execute();
-        const builds = await store.read
-          .selectFrom("builds as b")
-          .innerJoin("builders as n", "n.id", "b.builder_id")
-          .select(["b.id", "b.worker", "n.name"])
-          .where("b.state", "in", ["assigned", "running"])
-          .execute();
-        const builders = [...deps.generation().builders.values()].filter(
-          ({ name }) => names === null || names.has(name),
-        );
-        const items = rows.map((row) => ({
-          name: row.name,
-          connected: row.connected === 1,
-          slots: row.slots,
-          info: JSON.parse(row.info) as Record<string, string>,
-          seenAt: row.seen_at,
-          builds: builds
-            .filter((build) => build.worker === row.name && (names === null || names.has(build.name)))
-            .map((build) => build.id),
-          builders: builders.filter(({ workers }) => workers.includes(row.name)).map(({ name }) => name),
-        }));
-        return { items };
       },
     }),
     defineMethod({

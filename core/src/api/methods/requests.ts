@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { WaitReason } from "../../engine/waiting.ts";
-import { whyItWaits } from "../../engine/why.ts";
+import { MOST_AHEAD, whyItWaits } from "../../engine/why.ts";
 import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
 import type { Json, Result } from "../../interfaces/values.ts";
@@ -177,7 +177,9 @@ export function requestMethods(deps: ApiDeps) {
         request: z.int(),
         state: requestShape.shape.state,
         reasons: z.array(z.looseObject({ reason: z.string() })),
-        ahead: z.int().describe("requests for the same builder that come first"),
+        ahead: z
+          .int()
+          .describe(`requests for the same builder that come first; no more than ${MOST_AHEAD} are counted`),
       }),
       example: { request: 1 },
       stability: "experimental",

@@ -69,6 +69,12 @@ export function sentence(reason: WaitReason, now: Millis = Date.now()): string {
       return `None of its workers is part of a running master: ${names(reason.workers)}.`;
     case "no-worker-connected":
       return `None of its workers is connected: ${names(reason.workers)}.`;
+    case "workers-paused":
+      return `Its workers are paused: ${reason.workers
+        .map(
+          ({ name, by, why }) => `${oneLine(name, 60)} by ${oneLine(by ?? "", 60)}${why ? ` (${oneLine(why)})` : ""}`,
+        )
+        .join(", ")}.`;
     case "workers-busy":
       return `All its workers are busy: ${reason.workers
         .map(

@@ -13,9 +13,9 @@ const workers: CliCommand = {
   async run(session) {
     const { items } = await session.call<{ items: WorkerAnswer[] }>("workers.list");
     const { paint } = session.out;
-    const rows = items.map(({ name, connected, slots, builds, builders, info, seenAt }) => [
+    const rows = items.map(({ name, connected, slots, builds, builders, info, seenAt, paused, pausedReason }) => [
       oneLine(name, 40),
-      connected ? "connected" : paint.yellow("away"),
+      `${connected ? "connected" : paint.yellow("away")}${paused ? paint.yellow(`, paused${pausedReason ? `: ${oneLine(pausedReason, 40)}` : ""}`) : ""}`,
       `${builds.length} of ${slots}`,
       dayText(seenAt),
       oneLine(builds.join(", "), 40),

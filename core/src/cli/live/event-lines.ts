@@ -64,6 +64,10 @@ export class EventLines {
         return [`${paint.bold(text("builder"))} is paused by ${text("by")}${tail(text("reason"))}`];
       case "builder.resumed":
         return [`${paint.bold(text("builder"))} goes on`];
+      case "worker.paused":
+        return [`worker ${text("worker")} is paused by ${text("by")}${tail(text("reason"))}`];
+      case "worker.resumed":
+        return [`worker ${text("worker")} goes on`];
       case "step.waiting":
         return steps ? [`${this.#name(data)} step ${data["step"]} ${text("name")} waits for a lock`] : [];
       case "source.failing":

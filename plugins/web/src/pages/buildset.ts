@@ -1,11 +1,16 @@
+import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
-import { html } from "../html.ts";
+import { type Html, html } from "../html.ts";
 import { badge, moment, own, shortRevision, stateOf } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
 import type { Keys } from "../urls.ts";
 
 const CHANGES = 50;
+/** Of so many requests the builds are looked up; of others it is told that there are some. */
+const NAMED = 50;
+
+type Builds = CoreMethods["builds.list"]["result"]["items"];
 
 /** What was asked for at once, and what came of it. */
 export function addBuildset(web: Web): void {
@@ -33,12 +38,28 @@ export function addBuildset(web: Web): void {
   });
 }
 
+function built(view: View, builder: string, ids: readonly number[], builds: Builds | undefined): Html {
+  if (builds === undefined) return ids.map((build) => html`${view.link("build.by-id", { build })} `);
+  return [...builds]
+    .reverse()
+    .map(
+      ({ number = 0, ...build }) =>
+        html`<div>${view.link("build", { builder, number }, html`#${number}`)} ${badge(stateOf(build))} ${own(build.summary)}</div>`,
+    );
+}
+
 async function one(view: View, keys: Keys) {
   const buildset = numberOf(keys["buildset"]);
   const [facts, list] = await Promise.all([
     view.ask("buildsets.get", { buildset }),
     view.ask("requests.list", { buildset, include: ["builds"], order: "id", limit: 500 }),
   ]);
+  const asked = list.items.filter(({ builds = [] }) => builds.length > 0).slice(0, NAMED);
+  const known = new Map(
+    await Promise.all(
+      asked.map(async ({ id = 0 }) => [id, (await view.ask("builds.list", { request: id })).items] as const),
+    ),
+  );
   const { scheduler, owner, parent, sourceStamps, changes, properties } = facts;
   const red = facts.result === "failure" || facts.result === "exception";
   const body = html`<p class="result">${badge(stateOf({ state: "running", result: facts.result }))}</p>
@@ -55,14 +76,17 @@ async function one(view: View, keys: Keys) {
     </dl>
     ${red && view.form("rebuild-buildset", { buildset }, html`<button>Build again what failed</button>`)}
     <h2>Requests</h2>
-    <ul class="rows">${list.items.map(
-      ({ id = 0, builder = "", builds = [], ...request }) => html`<li><div class="row">
-        <span class="name">${view.link("builder", { builder }, own(builder))}</span>
-        <span>${badge(stateOf(request))}</span>
-        <span>${builds.map((build) => html`${view.link("build.by-id", { build })} `)}</span>
-        <span>${view.link("request", { request: id })}</span>
-      </div></li>`,
-    )}</ul>`;
+    <div class="scroll" tabindex="0" role="region" aria-label="Requests"><table class="list">
+      <thead><tr><th scope="col">Builder</th><th scope="col">State</th><th scope="col">Builds</th><th scope="col">Request</th></tr></thead>
+      <tbody>${list.items.map(
+        ({
+          id = 0,
+          builder = "",
+          builds = [],
+          ...request
+        }) => html`<tr><th scope="row">${view.link("builder", { builder }, own(builder))}</th>
+          <td>${badge(stateOf(request))}</td><td>${built(view, builder, builds, known.get(id))}</td><td>${view.link("request", { request: id })}</td></tr>`,
+      )}</tbody></table></div>`;
   if (facts.completeAt !== null) return { body };
   return { body, live: { types: ["request.", "build.assigned", "build.finished", "buildset.finished"] } };
 }

@@ -1,7 +1,7 @@
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
-import { badge, count, moment, own, shortRevision, stateOf } from "../parts/texts.ts";
+import { badge, count, moment, own, person, shortRevision, stateOf, took } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
 import { type Keys, outside } from "../urls.ts";
@@ -17,13 +17,15 @@ export function addChanges(web: Web): void {
     label: () => "Changes",
     async render(view) {
       const keys = Object.fromEntries(
-        ["branch", "revision", "cursor"].map((name) => [name, view.query.get(name) ?? ""]),
+        ["branch", "project", "author", "revision", "cursor"].map((name) => [name, view.query.get(name) ?? ""]),
       );
-      const { branch = "", revision = "" } = keys;
+      const field = (name: string, label: string) =>
+        html`<label>${label} <input name=${name} value=${keys[name]} size="14" /></label>`;
       return {
         title: "Changes",
+        width: "full",
         body: html`<form method="get" action=${view.url("changes")} role="search" class="filters">
-            <label>Branch <input name="branch" value=${branch} /></label> <label>Revision <input name="revision" value=${revision} /></label> <button>Show</button>
+            ${field("branch", "Branch")} ${field("project", "Project")} ${field("author", "Person")} ${field("revision", "Revision")} <button>Show</button>
           </form>
           ${await view.snippet("changes.list", keys)}`,
       };
@@ -48,25 +50,35 @@ export function addChanges(web: Web): void {
   web.snippet({ name: "change.builds", render: builds });
 }
 
-async function list(view: View, { branch = "", revision = "", cursor = "" }: Keys) {
+async function list(view: View, keys: Keys) {
+  const [branch, project, author, revision, cursor] = ["branch", "project", "author", "revision", "cursor"].map(
+    (name) => String(keys[name] ?? ""),
+  ) as [string, string, string, string, string];
   const { items, next } = await view.ask("changes.list", {
     limit: PAGE,
     fields: ["id", "author", "comments", "revision", "branch", "when", "project", "codebase"],
-    ...(branch !== "" && { branch: String(branch) }),
-    ...(revision !== "" && { revision: String(revision) }),
-    ...(cursor !== "" && { cursor: String(cursor) }),
+    ...(branch !== "" && { branch }),
+    ...(project !== "" && { project }),
+    ...(author !== "" && { author: author.slice(0, 200) }),
+    ...(/^[0-9a-f]{4,39}$/i.test(revision) ? { revisionPrefix: revision } : revision !== "" && { revision }),
+    ...(cursor !== "" && { cursor }),
   });
   const body = html`
     ${items.length === 0 && html`<p class="empty">No change is here.</p>`}
-    <ul class="rows">${items.map(
-      ({ id = 0, ...change }) => html`<li><div class="row">
-        <span class="name">${view.link("change", { change: id }, own(shortRevision(change.revision) || `change ${id}`))} ${own(change.branch)}</span>
-        <span>${own(change.author)}</span>
-        <span>${own(change.comments?.split("\n", 1)[0])}</span>
-        <span>${moment(change.when)}</span>
-      </div></li>`,
-    )}</ul>
-    ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch: String(branch), revision: String(revision), cursor: at }))}`;
+    ${
+      items.length > 0 &&
+      html`<div class="scroll" tabindex="0" role="region" aria-label="Changes"><table class="list">
+      <thead><tr><th scope="col">Revision</th><th scope="col">Branch</th><th scope="col">Person</th><th scope="col">What</th><th scope="col">Project</th><th scope="col">When</th></tr></thead>
+      <tbody>${items.map(
+        ({
+          id = 0,
+          ...change
+        }) => html`<tr><th scope="row">${view.link("change", { change: id }, own(shortRevision(change.revision) || `change ${id}`))}</th>
+          <td>${change.branch && html`<span class="branch">${own(change.branch)}</span>`}</td><td>${person(change.author)}</td>
+          <td>${own(change.comments?.split("\n", 1)[0])}</td><td>${own(change.project)}</td><td>${moment(change.when)}</td></tr>`,
+      )}</tbody></table></div>`
+    }
+    ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch, project, author, revision, cursor: at }))}`;
   return cursor === "" ? { body, live: { types: ["change.added"] } } : { body };
 }
 
@@ -102,14 +114,25 @@ function factsOf(change: Facts): Html {
 
 async function builds(view: View, keys: Keys) {
   const { revision } = await view.ask("changes.get", { change: numberOf(keys["change"]) });
-  const items = revision === null ? [] : (await view.ask("builds.list", { revision, limit: 100 })).items;
+  const { items, next } =
+    revision === null ? { items: [], next: null } : await view.ask("builds.list", { revision, limit: 100 });
   const body = html`<section aria-labelledby="builds"><h2 id="builds">Builds of this revision</h2>
-    ${items.length === 0 && html`<p class="empty">None yet.</p>`}
-    <ul class="rows">${items.map(
-      ({ builder = "", number = 0, ...build }) => html`<li><div class="row">
-        <span class="name">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span><span>${badge(stateOf(build))}</span><span>${own(build.summary)}</span><span>${moment(build.finishedAt)}</span>
-      </div></li>`,
-    )}</ul></section>`;
+    ${
+      items.length === 0
+        ? html`<p class="empty">None yet.</p>`
+        : html`<div class="scroll" tabindex="0" role="region" aria-label="Builds"><table class="list">
+        <thead><tr><th scope="col">Build</th><th scope="col">Result</th><th scope="col">Worker</th><th scope="col">Started</th><th scope="col">Took</th></tr></thead>
+        <tbody>${items.map(
+          ({
+            builder = "",
+            number = 0,
+            worker = "",
+            ...build
+          }) => html`<tr><th scope="row">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</th>
+          <td>${badge(stateOf(build))} ${own(build.summary)}</td><td>${view.link("worker", { worker }, own(worker))}</td><td>${moment(build.startedAt ?? build.assignedAt)}</td><td>${took(build.startedAt, build.finishedAt)}</td></tr>`,
+        )}</tbody></table></div>`
+    }
+    ${next !== null && revision !== null && html`<p><a href=${view.url("console", {}, { revision })}>More builds of this revision</a></p>`}</section>`;
   return { body, live: { types: ["build.assigned", "build.finished"] } };
 }
 

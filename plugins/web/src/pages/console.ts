@@ -3,7 +3,8 @@ import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { type Columns, chooser, columnsOf } from "../parts/columns.ts";
 import { onward } from "../parts/pager.ts";
-import { mark, moment, own, shortRevision, stateOf, wordOf } from "../parts/texts.ts";
+import { finder, tested } from "../parts/tested-by.ts";
+import { mark, moment, own, person, shortRevision, stateOf, wordOf } from "../parts/texts.ts";
 import type { Keys } from "../urls.ts";
 
 const CHANGES = 30;
@@ -23,16 +24,16 @@ export function addConsole(web: Web): void {
       label: () => title,
       async render(view) {
         const columns = await columnsOf(view);
-        const keys = {
-          ...columns.chosen,
-          revision: view.query.get("revision") ?? "",
-          cursor: view.query.get("cursor") ?? "",
-        };
+        const [revision, author, cursor] = ["revision", "author", "cursor"].map((key) => view.query.get(key) ?? "");
+        const console = name === "console";
+        const who = console && html`<label>Person <input name="author" value=${author} size="14" /></label>`;
+        const others = ["console", "grid", "tgrid"].filter((other) => other !== name);
         return {
           title,
           width: "full",
-          body: html`${chooser(view.url(name), columns)}
-            ${name === "console" && finder(view, keys.revision)} ${await view.snippet(`${name}.table`, keys)}`,
+          body: html`${console && finder(view, revision ?? "")}
+            ${console && revision ? await view.snippet("console.tested", { revision }) : html`${chooser(view.url(name), columns, who)} ${await view.snippet(`${name}.table`, { ...columns.chosen, ...(console && { author: author ?? "", cursor: cursor ?? "" }) })}`}
+            <p>The same as ${others.map((other, i) => html`${i > 0 && " or "}${view.link(other, {})}`)}.</p>`,
         };
       },
     });
@@ -41,60 +42,56 @@ export function addConsole(web: Web): void {
   page("tgrid", "Grid, turned");
   web.navigation({ title: "Console", path: "/console", order: 35 });
   web.snippet({ name: "console.table", render: changesTable });
+  web.snippet({ name: "console.tested", render: tested });
   web.snippet({ name: "grid.table", render: (view) => grid(view, false) });
   web.snippet({ name: "tgrid.table", render: (view) => grid(view, true) });
 }
 
-function finder(view: View, revision: string): Html {
-  return html`<form method="get" action=${view.url("console")} role="search" class="filters">
-    <label>Which builds tested revision <input name="revision" value=${revision} /></label> <button>Find</button>
-    <span>${view.link("grid", {}, "grid")} · ${view.link("tgrid", {}, "turned")}</span>
-  </form>`;
-}
-
-async function changesTable(view: View, { revision = "", cursor = "" }: Keys) {
+async function changesTable(view: View, { author = "", cursor = "" }: Keys) {
   const columns = await columnsOf(view);
-  const { branch } = columns.chosen;
+  const { branch, project } = columns.chosen;
   const { items, next } = await view.ask("changes.list", {
     limit: CHANGES,
     ...(branch !== "" && { branch }),
-    ...(revision !== "" && { revision: String(revision) }),
+    ...(author !== "" && { author: String(author).slice(0, 200) }),
     ...(cursor !== "" && { cursor: String(cursor) }),
   });
-  const wanted = [...new Set(items.map((change) => change.revision).filter((one) => typeof one === "string"))];
-  // A revision may have been built without a change that told of it.
-  if (revision !== "" && !wanted.includes(String(revision))) wanted.push(String(revision));
+  // A change that tells of no project may be built by any.
+  const shown = items.filter((change) => project === "" || !change.project || change.project === project);
+  const wanted = [...new Set(shown.map((change) => change.revision).filter((one) => typeof one === "string"))];
   const results = new Map(await Promise.all(wanted.map(async (one) => [one, await testedBy(view, one)] as const)));
-  const lost = revision !== "" && items.length === 0 ? results.get(String(revision)) : undefined;
   const body = html`
-    ${items.length === 0 && (lost?.size ?? 0) === 0 && html`<p class="empty">No change is here, and no build of it.</p>`}
-    ${matrix(view, columns, [
-      ...items.map(({ id = 0, author, comments, when, ...change }) => ({
-        head: html`${view.link("change", { change: id }, own(shortRevision(change.revision) || `change ${id}`))} ${own(change.branch)} <b>${own(author)}</b> ${moment(when)}<div>${own(comments?.split("\n", 1)[0])}</div>`,
+    ${shown.length === 0 && html`<p class="empty">No change is here.</p>`}
+    ${matrix(
+      view,
+      columns,
+      shown.map(({ id = 0, comments, when, ...change }) => ({
+        head: html`<div>${view.link("change", { change: id }, own(shortRevision(change.revision) || `change ${id}`))} <b>${person(change.author)}</b> <span class="by">${own(change.branch)} · ${moment(when)}</span></div><div class="by">${own(comments?.split("\n", 1)[0])}</div>`,
         builds: results.get(change.revision ?? "") ?? new Map<string, Builds>(),
       })),
-      ...(lost !== undefined && lost.size > 0 ? [{ head: own(shortRevision(String(revision))), builds: lost }] : []),
-    ])}
-    ${onward(next, cursor === "", (at) => view.url("console", {}, { ...columns.chosen, revision: String(revision), cursor: at }))}`;
+    )}
+    ${onward(next, cursor === "", (at) => view.url("console", {}, { ...columns.chosen, author: String(author), cursor: at }))}`;
   return cursor === "" ? { body, live: LIVE } : { body };
 }
 
 async function grid(view: View, turned: boolean) {
   const columns = await columnsOf(view);
-  const { branch } = columns.chosen;
-  const { items } = await view.ask("builds.list", {
-    limit: 500,
-    fields: ["revision", "builder"],
-    ...(branch !== "" && { branch }),
-  });
-  const shown = new Set(columns.names);
-  const revisions = [
-    ...new Set(items.filter(({ builder }) => shown.has(builder ?? "")).map(({ revision }) => revision)),
-  ]
+  const { names, chosen } = columns;
+  const { items } =
+    names.length === 0
+      ? { items: [] }
+      : await view.ask("builds.list", {
+          builders: names,
+          limit: 500,
+          fields: ["revision"],
+          ...(chosen.branch !== "" && { branch: chosen.branch }),
+        });
+  const revisions = [...new Set(items.map(({ revision }) => revision))]
     .filter((one) => typeof one === "string")
     .slice(0, REVISIONS);
   const results = await Promise.all(revisions.map((one) => testedBy(view, one)));
-  const heads = revisions.map((one) => html`<code title=${one}>${own(shortRevision(one))}</code>`);
+  const head = (revision: string) =>
+    html`<a href=${view.url("console", {}, { revision })}><code title=${revision}>${own(shortRevision(revision))}</code></a>`;
   const body = html`
     ${revisions.length === 0 && html`<p class="empty">No revision was built yet.</p>`}
     ${
@@ -102,11 +99,12 @@ async function grid(view: View, turned: boolean) {
         ? matrix(
             view,
             columns,
-            revisions.map((_, i) => ({ head: heads[i], builds: results[i] ?? new Map<string, Builds>() })),
+            revisions.map((one, i) => ({ head: head(one), builds: results[i] ?? new Map<string, Builds>() })),
           )
-        : html`<div class="scroll" tabindex="0" role="region" aria-label="Grid"><table class="matrix">
-            <thead><tr><th scope="col">Builder</th>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-            <tbody>${columns.names.map((name) => html`<tr><th scope="row">${view.link("builder", { builder: name }, own(name))}</th>${results.map((one) => html`<td>${marks(view, name, one.get(name))}</td>`)}</tr>`)}</tbody>
+        : revisions.length > 0 &&
+          html`<div class="scroll" tabindex="0" role="region" aria-label="Grid"><table class="matrix">
+            <thead><tr><th scope="col">Builder</th>${revisions.map((one) => html`<th scope="col" class="slim">${head(one)}</th>`)}</tr></thead>
+            <tbody>${names.map((name) => html`<tr><th scope="row">${view.link("builder", { builder: name }, own(name))}</th>${results.map((one) => html`<td>${marks(view, name, one.get(name))}</td>`)}</tr>`)}</tbody>
           </table></div>`
     }`;
   return { body, live: LIVE };
@@ -116,7 +114,7 @@ async function grid(view: View, turned: boolean) {
 function matrix(view: View, { names }: Columns, rows: { head: Html; builds: ByBuilder }[]): Html {
   if (rows.length === 0) return null;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Results"><table class="matrix">
-    <thead><tr><th scope="col">Revision</th>${names.map((name) => html`<th scope="col">${view.link("builder", { builder: name }, own(name))}</th>`)}</tr></thead>
+    <thead><tr><th scope="col">Revision</th>${names.map((name) => html`<th scope="col" class="slim">${view.link("builder", { builder: name }, own(name))}</th>`)}</tr></thead>
     <tbody>${rows.map(({ head, builds }) => html`<tr><th scope="row">${head}</th>${names.map((name) => html`<td>${marks(view, name, builds.get(name))}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
@@ -124,7 +122,7 @@ function matrix(view: View, { names }: Columns, rows: { head: Html; builds: ByBu
 function marks(view: View, builder: string, builds: Builds = []): Html {
   return builds.slice(0, 3).map(({ number = 0, ...build }) => {
     const state = stateOf(build);
-    return view.link("build", { builder, number }, mark(state, `#${number} ${wordOf(state)}`));
+    return view.link("build", { builder, number }, mark(state, `${builder} #${number} ${wordOf(state)}`));
   });
 }
 

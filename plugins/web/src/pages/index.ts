@@ -12,6 +12,7 @@ import { addLog } from "./log.ts";
 import { addRequests } from "./requests.ts";
 import { addSchedulers } from "./schedulers.ts";
 import { addSources } from "./sources.ts";
+import { addStep } from "./step.ts";
 import { addWaterfall } from "./waterfall.ts";
 import { addWorkers } from "./workers.ts";
 
@@ -20,6 +21,7 @@ const PAGES = [
   addBuilders,
   addBuilder,
   addBuild,
+  addStep,
   addLog,
   addRequests,
   addBuildset,

@@ -2,7 +2,7 @@ import type { View, Web } from "../extension.ts";
 import { html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
 import { requestTable } from "../parts/request-table.ts";
-import { badge, moment, own, stateOf } from "../parts/texts.ts";
+import { badge, count, moment, own, stateOf } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { whyText } from "../parts/why.ts";
 import type { Keys } from "../urls.ts";
@@ -16,10 +16,12 @@ export function addRequests(web: Web): void {
     path: "/requests",
     label: () => "Requests",
     async render(view) {
+      const builder = view.query.get("builder") ?? "";
       return {
         title: "Requests",
         width: "full",
-        body: await view.snippet("requests.queue", { cursor: view.query.get("cursor") ?? "" }),
+        body: html`<form method="get" action=${view.url("requests")} role="search" class="filters"><label>Builder <input name="builder" value=${builder} /></label> <button>Show</button></form>
+          ${await view.snippet("requests.queue", { builder, cursor: view.query.get("cursor") ?? "" })} ${await view.panels("requests", {})}`,
       };
     },
   });
@@ -53,44 +55,54 @@ export function addRequests(web: Web): void {
       ...(fields.get("reason") && { reason: fields.get("reason") }),
     }),
   });
+  web.action({
+    name: "prioritize",
+    method: "requests.prioritize",
+    params: (fields) => ({
+      request: numberOf(fields.get("request") ?? ""),
+      priority: Number(fields.get("priority") || Number.NaN),
+    }),
+  });
 }
 
-async function queue(view: View, { cursor = "" }: Keys) {
+async function queue(view: View, { builder = "", cursor = "" }: Keys) {
   const { items, next } = await view.ask("requests.list", {
     state: "pending",
     order: "queue",
     limit: PAGE,
     include: ["reason", "sourceStamps"],
+    ...(builder !== "" && { builder: String(builder) }),
     ...(cursor !== "" && { cursor: String(cursor) }),
   });
-  const body = html`<p>What waits, in the order in which it will start.</p>
-    ${items.length === 0 ? html`<p class="empty">Nothing waits.</p>` : await requestTable(view, items, { builder: true })}
-    ${onward(next, cursor === "", (at) => view.url("requests", {}, { cursor: at }))}`;
+  const body = html`${items.length === 0 ? html`<p class="empty">Nothing waits.</p>` : html`<p>What waits, in the order in which it will start.</p>${await requestTable(view, items, { builder: true })}`}
+    ${onward(next, cursor === "", (at) => view.url("requests", {}, { builder: String(builder), cursor: at }), ["First", "Next"])}`;
   return { body, live: { types: ["request.", "build.assigned", "build.finished", "builder.", "worker."] } };
 }
 
 async function one(view: View, keys: Keys) {
   const request = numberOf(keys["request"]);
-  const [facts, why] = await Promise.all([
+  const [facts, why, built] = await Promise.all([
     view.ask("requests.get", { request }),
     view.ask("requests.why", { request }),
+    view.ask("builds.list", { request, limit: PAGE }),
   ]);
-  const { builder, buildset, builds, collapsed, collapsedInto } = facts;
+  const { builder, buildset, collapsed, collapsedInto, priority } = facts;
   const body = html`<p class="result">${badge(stateOf(facts))}</p>
     <dl class="facts">
       <dt>Builder</dt><dd>${view.link("builder", { builder }, own(builder))}</dd>
-      <dt>Of</dt><dd>${view.link("buildset", { buildset })}</dd>
+      <dt>Part of</dt><dd>${view.link("buildset", { buildset })}</dd>
       <dt>Asked for</dt><dd>${moment(facts.submittedAt)}</dd>
       ${facts.completeAt !== null && html`<dt>Ended</dt><dd>${moment(facts.completeAt)}</dd>`}
-      <dt>Priority</dt><dd>${facts.priority}</dd>
+      <dt>Priority</dt><dd>${priority}</dd>
       ${facts.expiresAt !== null && facts.state === "pending" && html`<dt>Waits until</dt><dd>${moment(facts.expiresAt)}</dd>`}
-      ${facts.retries > 0 && html`<dt>Tried again</dt><dd>${facts.retries} times</dd>`}
+      ${facts.retries > 0 && html`<dt>Tried again</dt><dd>${count(facts.retries, "time")}</dd>`}
       ${why.reasons.length > 0 && html`<dt>Waits for</dt><dd>${why.reasons.map((reason) => html`<div>${whyText(reason)}</div>`)}</dd>`}
       ${why.ahead > 0 && html`<dt>Before it</dt><dd>${why.ahead} of its builder</dd>`}
-      <dt>Builds</dt><dd>${builds.length === 0 ? "none yet" : builds.map((build) => html`${view.link("build.by-id", { build })} `)}</dd>
+      <dt>Builds</dt><dd>${built.items.length === 0 ? "none yet" : built.items.map(({ number = 0, ...build }) => html`<div>${view.link("build", { builder, number }, html`${own(builder)} #${number}`)} ${badge(stateOf(build))} ${own(build.summary)}</div>`)}</dd>
       ${collapsedInto !== null && html`<dt>Built with</dt><dd>${view.link("request", { request: collapsedInto })}</dd>`}
       ${collapsed.length > 0 && html`<dt>Builds also</dt><dd>${collapsed.map((other) => html`${view.link("request", { request: other })} `)}</dd>`}
     </dl>
+    ${facts.state === "pending" && view.form("prioritize", { request }, html`<label>Priority <input type="number" name="priority" value=${priority} step="1" required size="6" /></label> <button>Set</button>`)}
     ${facts.state !== "complete" && view.form("cancel", { request }, html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Cancel</button>`)}`;
   if (facts.state === "complete") return { body };
   return { body, live: { types: ["request.", "build.", "builder.", "worker."] } };

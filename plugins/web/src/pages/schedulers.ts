@@ -1,10 +1,15 @@
+import type { CoreMethods } from "belfry";
+import { faults } from "../errors.ts";
 import type { View, Web } from "../extension.ts";
-import { html } from "../html.ts";
+import { type Html, html } from "../html.ts";
 import { moment, own } from "../parts/texts.ts";
 import { whyText } from "../parts/why.ts";
-import { segment } from "../urls.ts";
+import type { Keys } from "../urls.ts";
 
-const ASKED = 20;
+const BUILDERS = 4;
+const LIVE = { types: ["scheduler.", "buildset.added", "config.loaded"] };
+
+type Scheduler = CoreMethods["schedulers.list"]["result"]["items"][number];
 
 /** What decides what to build. */
 export function addSchedulers(web: Web): void {
@@ -17,13 +22,22 @@ export function addSchedulers(web: Web): void {
       body: html`${await view.snippet("schedulers.list")} ${await view.panels("schedulers", {})}`,
     }),
   });
-  web.link({
-    type: "scheduler",
-    url: ({ scheduler = "" }) => `/schedulers#${segment(scheduler)}`,
-    label: ({ scheduler }) => String(scheduler),
-  });
   web.navigation({ title: "Schedulers", path: "/schedulers", order: 70 });
   web.snippet({ name: "schedulers.list", render: list });
+  web.page({
+    name: "scheduler",
+    path: "/schedulers/:scheduler",
+    label: ({ scheduler }) => String(scheduler),
+    async render(view) {
+      const scheduler = view.keys["scheduler"] ?? "";
+      return {
+        title: scheduler,
+        trail: [view.link("schedulers", {}, "Schedulers")],
+        body: html`${await view.snippet("scheduler.state", { scheduler })} ${await view.panels("scheduler", { scheduler })}`,
+      };
+    },
+  });
+  web.snippet({ name: "scheduler.state", render: one });
   const named = (fields: URLSearchParams) => ({
     scheduler: fields.get("scheduler") ?? "",
     ...(fields.get("reason") && { reason: fields.get("reason") }),
@@ -32,39 +46,61 @@ export function addSchedulers(web: Web): void {
   web.action({ name: "enable", method: "schedulers.enable", params: named });
 }
 
+function state({ disabled, error }: Scheduler): Html {
+  if (disabled !== null)
+    return html`<span class="state warnings"><span class="shape" aria-hidden="true">‖</span> disabled</span> <span class="by">by ${own(disabled.by)} ${moment(disabled.at)}</span>${disabled.reason && html`: ${own(disabled.reason)}`}`;
+  if (error !== null)
+    return html`<span class="state exception"><span class="shape" aria-hidden="true">‼</span> fails</span> ${own(error.message)}`;
+  return html`<span class="state success"><span class="shape" aria-hidden="true">✓</span> well</span>`;
+}
+
+function switchOf(view: View, { name, disabled }: Scheduler, reason: Html): Html {
+  return disabled === null
+    ? view.form(
+        "disable",
+        { scheduler: name },
+        html`${reason} <button aria-label=${`Disable ${name}`}>Disable</button>`,
+      )
+    : view.form("enable", { scheduler: name }, html`<button aria-label=${`Enable ${name}`}>Enable</button>`);
+}
+
 async function list(view: View) {
   const { items } = await view.ask("schedulers.list", {});
-  const why = await Promise.all(
-    items.slice(0, ASKED).map(({ name }) => view.ask("schedulers.why", { scheduler: name })),
-  );
-  const body = html`${items.length === 0 && html`<p class="empty">This master has no schedulers yet. They are the list <code>schedulers</code> in its configuration.</p>`}
-    ${items.map(
-      ({ name, kind, builders, disabled, error, wakeAt, passedAt }, i) => html`<section id=${segment(name)}>
-        <h2>${own(name)}</h2>
-        <dl class="facts">
-          <dt>Kind</dt><dd>${kind}</dd>
-          <dt>State</dt><dd>${
-            disabled !== null
-              ? html`<span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> disabled</span> by ${own(disabled.by)} ${moment(disabled.at)} ${own(disabled.reason)}`
-              : error !== null
-                ? html`<span class="state exception"><span class="shape" aria-hidden="true">‼</span> fails</span> ${own(error.message)}`
-                : html`<span class="state success"><span class="shape" aria-hidden="true">✓</span> well</span>`
-          }</dd>
-          <dt>Builders</dt><dd>${builders.map((builder) => html`<span>${view.link("builder", { builder }, own(builder))} </span>`)}</dd>
-          ${passedAt !== null && html`<dt>Looked last</dt><dd>${moment(passedAt)}</dd>`}
-          ${wakeAt !== null && html`<dt>Looks next</dt><dd>${moment(wakeAt)}</dd>`}
-          ${(why[i]?.reasons.length ?? 0) > 0 && html`<dt>Waits for</dt><dd>${why[i]?.reasons.map((reason) => html`<div>${whyText(reason)}</div>`)}</dd>`}
-        </dl>
-        ${
-          disabled === null
-            ? view.form(
-                "disable",
-                { scheduler: name },
-                html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Disable</button>`,
-              )
-            : view.form("enable", { scheduler: name }, html`<button>Enable</button>`)
-        }
-      </section>`,
-    )}`;
-  return { body, live: { types: ["scheduler.", "buildset.added", "config.loaded"] } };
+  const body =
+    items.length === 0
+      ? html`<p class="empty">This master has no schedulers yet. They are the list <code>schedulers</code> in its configuration.</p>`
+      : html`<div class="scroll" tabindex="0" role="region" aria-label="Schedulers"><table class="list">
+        <thead><tr><th scope="col">Scheduler</th><th scope="col">Kind</th><th scope="col">State</th><th scope="col">Builders</th><th scope="col">Looked last</th><th scope="col">Looks next</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
+        <tbody>${items.map(
+          (
+            scheduler,
+          ) => html`<tr><th scope="row">${view.link("scheduler", { scheduler: scheduler.name }, own(scheduler.name))}</th>
+            <td><code>${scheduler.kind}</code></td><td>${state(scheduler)}</td><td>${some(view, scheduler.builders)}</td>
+            <td>${moment(scheduler.passedAt)}</td><td>${moment(scheduler.wakeAt)}</td><td>${switchOf(view, scheduler, null)}</td></tr>`,
+        )}</tbody></table></div>`;
+  return { body, live: LIVE };
+}
+
+function some(view: View, builders: readonly string[]): Html {
+  return html`${builders.slice(0, BUILDERS).map((builder, i) => html`${i > 0 && ", "}${view.link("builder", { builder }, own(builder))}`)}${builders.length > BUILDERS && ` and ${builders.length - BUILDERS} more`}`;
+}
+
+async function one(view: View, keys: Keys) {
+  const name = String(keys["scheduler"]);
+  const { items } = await view.ask("schedulers.list", {});
+  const found = items.find((scheduler) => scheduler.name === name);
+  if (found === undefined) throw faults.pageUnknown(`/schedulers/${name}`);
+  const { reasons } = await view.ask("schedulers.why", { scheduler: name });
+  const { kind, builders, passedAt, wakeAt, disabled, error } = found;
+  const body = html`<p class="result">${state(found)}</p>
+    <dl class="facts">
+      <dt>Kind</dt><dd><code>${kind}</code></dd>
+      <dt>Looked last</dt><dd>${passedAt === null ? "not yet" : moment(passedAt)}</dd>
+      <dt>Looks next</dt><dd>${disabled !== null ? "not while it is disabled" : wakeAt === null ? "when something happens" : moment(wakeAt)}</dd>
+      ${error !== null && html`<dt>Last error</dt><dd>${own(error.message)}</dd>`}
+      ${reasons.length > 0 && html`<dt>Builds nothing now</dt><dd>${reasons.map((reason) => html`<div>${whyText(reason)}</div>`)}</dd>`}
+      <dt>Builders</dt><dd>${builders.length === 0 ? "none" : builders.map((builder) => html`<span>${view.link("builder", { builder }, own(builder))} </span>`)}</dd>
+    </dl>
+    ${switchOf(view, found, html`<label>Reason <input name="reason" maxlength="500" /></label>`)}`;
+  return { body, live: LIVE };
 }

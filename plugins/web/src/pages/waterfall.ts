@@ -3,17 +3,38 @@ import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { type Columns, chooser, columnsOf } from "../parts/columns.ts";
 import { type Cell, cellsOf, type Lasting, lanesOf, momentsOf } from "../parts/lanes.ts";
-import { badge, count, mark, moment, own, shortRevision, stateOf, took, wordOf } from "../parts/texts.ts";
+import { type Queued, queueAhead } from "../parts/queue-ahead.ts";
+import { clock, mark, own, person, shortRevision, span, stateOf, took, wordOf } from "../parts/texts.ts";
+import { fieldTime, timeOf } from "../parts/times.ts";
 import type { Keys } from "../urls.ts";
 
-/** So many builds of each builder. */
-const BUILDS = 8;
-const CHANGES = 50;
+/** So many builds that have ended are on one page. */
+const BUILDS = 100;
+const CHANGES = 100;
 const STEPS = 12;
+const QUEUED = 3;
+/** Shorter times without a build are not worth a word. */
+const IDLE = 60_000;
+const FIELDS = [
+  "id",
+  "builder",
+  "number",
+  "state",
+  "result",
+  "branch",
+  "revision",
+  "assignedAt",
+  "startedAt",
+  "finishedAt",
+] as const;
 
 type Items = CoreMethods["builds.list"]["result"]["items"];
 interface Shown extends Lasting {
   build: Items[number];
+}
+interface Time {
+  from: number | undefined;
+  until: number | undefined;
 }
 
 /** Builders beside each other, time downwards. */
@@ -24,11 +45,14 @@ export function addWaterfall(web: Web): void {
     label: () => "Waterfall",
     async render(view) {
       const columns = await columnsOf(view);
-      const until = view.query.get("until") ?? "";
+      const [from, until] = [view.query.get("from") ?? "", view.query.get("until") ?? ""];
+      const time = (name: string, label: string, text: string) =>
+        html`<label>${label} <input type="datetime-local" name=${name} value=${fieldTime(timeOf(text))} /></label>`;
       return {
         title: "Waterfall",
         width: "full",
-        body: html`${chooser(view.url("waterfall"), columns)} ${await view.snippet("waterfall.table", { ...columns.chosen, until })}`,
+        body: html`${chooser(view.url("waterfall"), columns, [time("from", "From (UTC)", from), time("until", "Until (UTC)", until)])}
+          ${await view.snippet("waterfall.table", { ...columns.chosen, from, until })}`,
       };
     },
   });
@@ -37,79 +61,148 @@ export function addWaterfall(web: Web): void {
 }
 
 async function table(view: View, keys: Keys) {
-  const until = /^\d{1,15}$/.test(String(keys["until"])) ? Number(keys["until"]) : undefined;
+  const time = { from: timeOf(String(keys["from"] ?? "")), until: timeOf(String(keys["until"] ?? "")) };
   const columns = await columnsOf(view);
-  const [lists, waiting, changes] = await Promise.all([
-    Promise.all(columns.names.map((name) => buildsOf(view, name, columns, until))),
-    Promise.all(columns.names.map((builder) => view.ask("builders.get", { builder, include: ["pending"] }))),
-    view.ask("changes.list", {
-      limit: CHANGES,
-      ...(columns.chosen.branch !== "" && { branch: columns.chosen.branch }),
-    }),
-  ]);
+  const { names } = columns;
+  if (names.length === 0)
+    return { body: html`<p class="empty">No builder fits. <a href=${view.url("waterfall")}>Show all</a></p>` };
+  const { running, ended, more } = await buildsOf(view, columns, time);
+  const queues = time.until === undefined ? await queueAhead(view, running) : new Map<string, Queued[]>();
+  const builds = Map.groupBy([...running, ...ended], ({ builder = "" }) => builder);
+  const lists = names.map((name) => (builds.get(name) ?? []).map(lasting));
   const moments = momentsOf(lists.flat());
-  const rows = Math.max(1, moments.length);
   const lanes = lists.map((list) => lanesOf(list).map((lane) => cellsOf(lane, moments)));
-  const byRow = Array.from({ length: rows }, (): Html[] => []);
-  for (const [i, builder] of lanes.entries()) {
-    for (const cells of builder)
-      for (const cell of cells) byRow[cell.row]?.push(cellOf(view, columns.names[i] ?? "", cell));
-  }
-  const changed = changesByRow(changes.items, moments);
-  const oldest = moments.at(-1);
-  const body = html`${columns.names.length === 0 && html`<p class="empty">No builder fits.</p>`}
-    <div class="scroll" tabindex="0" role="region" aria-label="Waterfall"><table class="waterfall">
+  const byRow = Array.from({ length: Math.max(1, moments.length) }, (): Html[] => []);
+  for (const [i, builder] of lanes.entries())
+    for (const [lane, cells] of builder.entries())
+      for (const cell of cells) byRow[cell.row]?.push(cellOf(view, names[i] ?? "", cell, moments, lane === 0));
+  const changed = changesByRow(await changesOf(view, columns, time, moments), moments);
+  const oldest = ended.at(-1)?.finishedAt;
+  const body = html`<div class="scroll" tabindex="0" role="region" aria-label="Waterfall"><table class="waterfall">
       <thead>
-        <tr><th scope="col">Time</th><th scope="col">Changes</th>
-          ${columns.names.map((name, i) => html`<th scope="col" colspan=${lanes[i]?.length}>${view.link("builder", { builder: name }, own(name))}</th>`)}</tr>
-        <tr><th scope="row" colspan="2">waiting</th>${waiting.map(({ pending = 0, paused }, i) => html`<td colspan=${lanes[i]?.length}>${paused && "paused "}${pending > 0 ? count(pending, "request") : ""}</td>`)}</tr>
+        <tr><th scope="col" class="time">Time</th><th scope="col" class="change">Changes</th>
+          ${names.map((name, i) => html`<th scope="col" colspan=${lanes[i]?.length}>${view.link("builder", { builder: name }, own(name))} ${latest(builds.get(name))}${columns.paused.has(name) && html` <span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span>`}</th>`)}</tr>
+        ${queues.size > 0 && html`<tr><th scope="row" colspan="2">waiting, and about when it begins</th>${names.map((name, i) => html`<td colspan=${lanes[i]?.length}>${queued(view, queues.get(name))}</td>`)}</tr>`}
       </thead>
       <tbody>${byRow.map(
-        (cells, row) => html`<tr><th scope="row">${row === 0 ? "now" : moment(moments[row - 1])}</th>
-          <td>${(changed[row] ?? []).map(({ id = 0, author, revision }) => html`<div>${view.link("change", { change: id }, own(shortRevision(revision) || `change ${id}`))} ${own(author)}</div>`)}</td>
+        (cells, row) => html`<tr><th scope="row">${rowTime(moments, row, time.until)}</th>
+          <td class="change">${(changed[row] ?? []).map((change) => changeOf(view, change))}</td>
           ${cells}</tr>`,
       )}</tbody>
     </table></div>
-    ${oldest !== undefined && html`<nav class="pager" aria-label="Time"><a rel="next" href=${view.url("waterfall", {}, { ...columns.chosen, until: oldest })}>Older</a></nav>`}`;
-  return until === undefined
+    ${more && oldest != null && html`<nav class="pager" aria-label="Time"><a rel="next" href=${view.url("waterfall", {}, { ...columns.chosen, from: time.from, until: oldest - 1 })}>Older</a></nav>`}`;
+  return time.until === undefined
     ? { body, live: { types: ["build.", "step.finished", "request.", "change.added", "builder."] } }
     : { body };
 }
 
-async function buildsOf(view: View, builder: string, { chosen }: Columns, until: number | undefined): Promise<Shown[]> {
-  const { items } = await view.ask("builds.list", {
-    builder,
-    include: ["steps"],
-    limit: BUILDS,
-    ...(chosen.branch !== "" && { branch: chosen.branch }),
-    ...(until !== undefined && { finishedUntil: until, order: "-finishedAt" as const }),
-  });
-  return items.map((build) => {
-    const from = build.startedAt ?? build.assignedAt ?? 0;
-    return { build, from, to: build.finishedAt == null ? null : Math.max(build.finishedAt, from + 1) };
-  });
+/** What runs now, and the last that ended within a time; the newest first. */
+async function buildsOf(view: View, { names, chosen }: Columns, { from, until }: Time) {
+  const which = { builders: names, ...(chosen.branch !== "" && { branch: chosen.branch }) };
+  const of = (state: "running" | "assigned") =>
+    until === undefined
+      ? view.ask("builds.list", {
+          ...which,
+          state,
+          fields: [...FIELDS],
+          include: ["steps", "usualMillis"],
+          limit: BUILDS,
+        })
+      : { items: [] };
+  const [now, soon, ended] = await Promise.all([
+    of("running"),
+    of("assigned"),
+    view.ask("builds.list", {
+      ...which,
+      order: "-finishedAt",
+      fields: [...FIELDS],
+      include: ["steps"],
+      limit: BUILDS,
+      ...(from !== undefined && { finishedSince: from }),
+      ...(until !== undefined && { finishedUntil: until }),
+    }),
+  ]);
+  return { running: [...now.items, ...soon.items], ended: ended.items, more: ended.next !== null };
 }
 
-function cellOf(view: View, builder: string, { rows, thing }: Cell<Shown>): Html {
-  if (thing === undefined) return html`<td rowspan=${rows} class="idle"></td>`;
+async function changesOf(view: View, { chosen }: Columns, { from, until }: Time, moments: readonly number[]) {
+  const { items } = await view.ask("changes.list", {
+    limit: CHANGES,
+    fields: ["id", "author", "comments", "revision", "branch", "added"],
+    ...(chosen.branch !== "" && { branch: chosen.branch }),
+    ...(from !== undefined && { addedSince: from }),
+    ...(until !== undefined && { addedUntil: until }),
+  });
+  // The one before all that is shown led to the first of it.
+  const oldest = moments.at(-1) ?? 0;
+  const before = items.findIndex(({ added = 0 }) => added < oldest);
+  return before === -1 ? items : items.slice(0, before + 1);
+}
+
+function lasting(build: Items[number]): Shown {
+  const from = build.startedAt ?? build.assignedAt ?? 0;
+  return { build, from, to: build.finishedAt == null ? null : Math.max(build.finishedAt, from + 1) };
+}
+
+function latest(builds: Items = []): Html {
+  const ended = builds.find(({ finishedAt }) => finishedAt != null);
+  return ended && mark(stateOf(ended), `last: ${wordOf(stateOf(ended))}`);
+}
+
+function queued(view: View, queue: readonly Queued[] = []): Html {
+  return html`${queue.slice(0, QUEUED).map(({ request, begins }) => html`<div>${view.link("request", { request }, html`<span class="unseen">request </span>#${request}`)} ${begins !== undefined && html`≈ ${clock(begins)}`}</div>`)}
+    ${queue.length > QUEUED && html`<div>and ${queue.length - QUEUED} more</div>`}`;
+}
+
+/** When a row begins, going down; with the date where that is another one than above. */
+function rowTime(moments: readonly number[], row: number, until: number | undefined): Html {
+  const at = row === 0 ? until : moments[row - 1];
+  if (at === undefined) return "now";
+  const above = row < 2 ? undefined : moments[row - 2];
+  const day = (millis: number | undefined) => millis !== undefined && Math.floor(millis / 86_400_000);
+  return clock(at, row === 0 || (above !== undefined && day(above) !== day(at)));
+}
+
+function cellOf(
+  view: View,
+  builder: string,
+  { row, rows, thing }: Cell<Shown>,
+  moments: readonly number[],
+  first: boolean,
+): Html {
+  if (thing === undefined)
+    return html`<td rowspan=${rows} class="idle">${first && idle(moments[row - 1], moments[row + rows - 1])}</td>`;
   const { number = 0, steps = [], ...build } = thing.build;
   const state = stateOf(build);
   const shown = steps.filter(({ hidden }) => !hidden);
-  return html`<td rowspan=${rows} class="cell">
-    <div>${view.link("build", { builder, number })} ${badge(state)} ${took(thing.from, build.finishedAt)}</div>
-    <div>${own(build.branch)} ${own(shortRevision(build.revision))}</div>
-    ${shown.slice(-STEPS).map((step) => html`<div>${mark(stateOf({ state: "running", result: step.result }), wordOf(stateOf({ state: "running", result: step.result })))} ${own(step.name)}</div>`)}
-    ${shown.length > STEPS && html`<div>and ${shown.length - STEPS} before</div>`}
+  return html`<td rowspan=${rows} class=${`cell ${state}`}>
+    <div>${mark(state, wordOf(state))}${view.link("build", { builder, number }, html`#${number}`)} ${build.finishedAt == null ? html`<span class="by">since ${clock(thing.from)}</span>` : took(thing.from, build.finishedAt)}</div>
+    <div class="by">${own(build.branch)} ${own(shortRevision(build.revision).slice(0, 8))}</div>
+    <div class="ran">${shown.length > STEPS && html`<span>${shown.length - STEPS} before</span>`}${shown.slice(-STEPS).map((step) => stepOf(stateOf({ state: "running", result: step.result }), step.name))}</div>
   </td>`;
+}
+
+function stepOf(state: ReturnType<typeof stateOf>, name: string): Html {
+  return html`<span class=${state}>${mark(state, wordOf(state))}${own(name)}</span>`;
+}
+
+/** A time without a build: since when, or how long. */
+function idle(to: number | undefined, from: number | undefined): Html {
+  if (from === undefined) return null;
+  if (to === undefined) return html`idle since ${clock(from)}`;
+  return to - from < IDLE ? null : html`idle ${span(to - from)}`;
 }
 
 type Changes = CoreMethods["changes.list"]["result"]["items"];
 
+function changeOf(view: View, { id = 0, author, revision, comments }: Changes[number]): Html {
+  return html`<div>${view.link("change", { change: id }, own(shortRevision(revision).slice(0, 8) || `change ${id}`))} ${person(author)}<div class="by">${own(comments?.split("\n", 1)[0])}</div></div>`;
+}
+
 function changesByRow(changes: Changes, moments: readonly number[]): Changes[] {
   const rows: Changes[] = [];
   for (const change of changes) {
-    const row = moments.findIndex((one) => one < (change.when ?? 0));
-    // What is older than all that is shown led to the first of it.
+    const row = moments.findIndex((one) => one < (change.added ?? 0));
     const at = row === -1 ? Math.max(0, moments.length - 1) : row;
     rows[at] = [...(rows[at] ?? []), change];
   }

@@ -3,7 +3,8 @@ import { faults } from "../errors.ts";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
-import { badge, moment, own, stateOf, took } from "../parts/texts.ts";
+import { type Named, runningBuilds } from "../parts/running-builds.ts";
+import { badge, count, moment, own, shortRevision, stateOf, took } from "../parts/texts.ts";
 import type { Keys } from "../urls.ts";
 
 const HISTORY = 50;
@@ -17,7 +18,10 @@ export function addWorkers(web: Web): void {
     name: "workers",
     path: "/workers",
     label: () => "Workers",
-    render: async (view) => ({ title: "Workers", body: await view.snippet("workers.list") }),
+    render: async (view) => ({
+      title: "Workers",
+      body: html`${await view.snippet("workers.list")} ${await view.panels("workers", {})}`,
+    }),
   });
   web.navigation({ title: "Workers", path: "/workers", order: 60 });
   web.snippet({ name: "workers.list", render: list });
@@ -42,6 +46,19 @@ export function addWorkers(web: Web): void {
   });
   web.snippet({ name: "worker.state", render: one });
   web.snippet({ name: "worker.history", render: history });
+  web.action({
+    name: "pause-workers",
+    method: "workers.pause",
+    params: (fields) => ({
+      workers: fields.getAll("worker"),
+      ...(fields.get("reason") && { reason: fields.get("reason") }),
+    }),
+  });
+  web.action({
+    name: "resume-workers",
+    method: "workers.resume",
+    params: (fields) => ({ workers: fields.getAll("worker") }),
+  });
 }
 
 /** One that is gone from the configuration is known as long as there are builds of it. */
@@ -54,22 +71,51 @@ async function workerOf(view: View, worker: string): Promise<Worker | undefined>
   return undefined;
 }
 
-const connection = ({ connected, builds, slots }: Worker): Html =>
+const connection = ({ connected }: Worker): Html =>
   connected
-    ? html`<span class="state success"><span class="shape" aria-hidden="true">●</span> connected</span> ${builds.length} of ${slots} busy`
+    ? html`<span class="state success"><span class="shape" aria-hidden="true">●</span> connected</span>`
     : html`<span class="state failure"><span class="shape" aria-hidden="true">○</span> not connected</span>`;
 
+const pause = ({ paused, pausedBy, pausedAt, pausedReason }: Worker): Html =>
+  paused &&
+  html`<span class="state warnings"><span class="shape" aria-hidden="true">‖</span> paused</span> <span class="by">by ${own(pausedBy)} ${moment(pausedAt)}</span>${pausedReason && html`: ${own(pausedReason)}`}`;
+
+function busy({ builds, slots }: Worker): Html {
+  return html`${builds.length} of ${slots}`;
+}
+
+function builds(view: View, ids: readonly number[], names: ReadonlyMap<number, Named>): Html {
+  return ids.map((id) => {
+    const known = names.get(id);
+    return html`<div>${known === undefined ? view.link("build.by-id", { build: id }) : view.link("build", { builder: known.builder, number: known.number }, html`${own(known.builder)} #${known.number}`)}</div>`;
+  });
+}
+
 async function list(view: View) {
-  const { items } = await view.ask("workers.list", {});
-  const body = html`${items.length === 0 && html`<p class="empty">This master has no workers yet. They are the list <code>workers</code> in its configuration.</p>`}
-    <ul class="rows">${items.map(
-      (worker) => html`<li><div class="row">
-        <span class="name">${view.link("worker", { worker: worker.name }, own(worker.name))}</span>
-        <span>${connection(worker)}</span>
-        <span>${worker.builds.map((build) => html`${view.link("build.by-id", { build })} `)}</span>
-        <span>${!worker.connected && html`seen last ${moment(worker.seenAt)}`}</span>
-      </div></li>`,
-    )}</ul>`;
+  const [{ items }, names] = await Promise.all([view.ask("workers.list", {}), runningBuilds(view)]);
+  if (items.length === 0)
+    return {
+      body: html`<p class="empty">This master has no workers yet. They are the list <code>workers</code> in its configuration.</p>`,
+      live: { types: CHANGING },
+    };
+  const choosing = view.may("workers.pause");
+  const table = html`<div class="scroll" tabindex="0" role="region" aria-label="Workers"><table class="list">
+    <thead><tr>${choosing && html`<th scope="col"><span class="unseen">Choose</span></th>`}<th scope="col">Worker</th><th scope="col">State</th><th scope="col">Busy</th><th scope="col">Builds</th><th scope="col">System</th><th scope="col">Seen last</th></tr></thead>
+    <tbody>${items.map(
+      (
+        worker,
+      ) => html`<tr>${choosing && html`<td><input type="checkbox" name="worker" value=${worker.name} aria-label=${`Choose ${worker.name}`} /></td>`}
+        <th scope="row">${view.link("worker", { worker: worker.name }, own(worker.name))}</th>
+        <td>${connection(worker)} ${worker.paused && html`<div>${pause(worker)}</div>`}</td><td>${busy(worker)}</td>
+        <td>${builds(view, worker.builds, names)}</td><td class="by">${own(Object.values(worker.info)[0])}</td><td>${worker.connected ? "now" : moment(worker.seenAt)}</td></tr>`,
+    )}</tbody></table></div>`;
+  const rest = items.filter(({ paused }) => paused);
+  const connected = items.filter((worker) => worker.connected);
+  const slots = connected.reduce((sum, worker) => sum + worker.slots, 0);
+  const taken = connected.reduce((sum, worker) => sum + worker.builds.length, 0);
+  const body = html`<p>${connected.length} of ${count(items.length, "worker")} connected, ${taken} of ${count(slots, "place")} taken.</p>
+    ${view.form("pause-workers", {}, html`${table}<label>Reason <input name="reason" maxlength="500" /></label> <button>Pause those chosen</button>`) ?? table}
+    ${rest.length > 0 && view.form("resume-workers", {}, html`${rest.map(({ name }) => html`<input type="hidden" name="worker" value=${name} />`)}<button>Resume all that are paused (${rest.length})</button>`)}`;
   return { body, live: { types: CHANGING } };
 }
 
@@ -77,13 +123,24 @@ async function one(view: View, keys: Keys) {
   const worker = await workerOf(view, String(keys["worker"]));
   if (worker === undefined)
     return { body: html`<p class="empty">This worker is not in the configuration any more.</p>` };
-  const body = html`<p class="result">${connection(worker)}</p>
+  const names = await runningBuilds(view);
+  const { name, paused } = worker;
+  const body = html`<p class="result">${connection(worker)} ${pause(worker)}</p>
     <dl class="facts">
       <dt>Seen last</dt><dd>${moment(worker.seenAt)}</dd>
-      <dt>Builds now</dt><dd>${worker.builds.length === 0 ? "nothing" : worker.builds.map((build) => html`${view.link("build.by-id", { build })} `)}</dd>
+      <dt>Busy</dt><dd>${busy(worker)} ${builds(view, worker.builds, names)}</dd>
       <dt>Builders</dt><dd>${worker.builders.length === 0 ? "none" : worker.builders.map((builder) => html`<span>${view.link("builder", { builder }, own(builder))} </span>`)}</dd>
-      ${Object.entries(worker.info).map(([name, value]) => html`<dt>${own(name)}</dt><dd>${own(value)}</dd>`)}
-    </dl>`;
+      ${Object.entries(worker.info).map(([key, value]) => html`<dt>${own(key)}</dt><dd>${own(value)}</dd>`)}
+    </dl>
+    ${
+      paused
+        ? view.form("resume-workers", { worker: name }, html`<button>Resume</button>`)
+        : view.form(
+            "pause-workers",
+            { worker: name },
+            html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Pause</button>`,
+          )
+    }`;
   return { body, live: { types: CHANGING } };
 }
 
@@ -94,12 +151,20 @@ async function history(view: View, { worker = "", cursor = "" }: Keys) {
     ...(cursor !== "" && { cursor: String(cursor) }),
   });
   const body = html`${items.length === 0 && html`<p class="empty">It has built nothing yet.</p>`}
-    <ul class="rows">${items.map(
-      ({ builder = "", number = 0, ...build }) => html`<li><div class="row">
-        <span class="name">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span><span>${badge(stateOf(build))}</span>
-        <span>${moment(build.startedAt ?? build.assignedAt)} ${took(build.startedAt, build.finishedAt)}</span><span>${own(build.summary)}</span>
-      </div></li>`,
-    )}</ul>
+    ${
+      items.length > 0 &&
+      html`<div class="scroll" tabindex="0" role="region" aria-label="History"><table class="list">
+      <thead><tr><th scope="col">Build</th><th scope="col">Result</th><th scope="col">Source</th><th scope="col">Started</th><th scope="col">Took</th></tr></thead>
+      <tbody>${items.map(
+        ({
+          builder = "",
+          number = 0,
+          ...build
+        }) => html`<tr><th scope="row">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</th>
+          <td>${badge(stateOf(build))} ${own(build.summary)}</td><td>${own(build.branch)} <code>${own(shortRevision(build.revision))}</code></td>
+          <td>${moment(build.startedAt ?? build.assignedAt)}</td><td>${took(build.startedAt, build.finishedAt)}</td></tr>`,
+      )}</tbody></table></div>`
+    }
     ${onward(next, cursor === "", (at) => view.url("worker", { worker }, { cursor: at }))}`;
   return cursor === "" ? { body, live: { types: CHANGING } } : { body };
 }

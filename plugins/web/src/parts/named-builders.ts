@@ -4,6 +4,9 @@ export interface Named {
   name: string;
   project: string;
   tags: string[];
+  paused: boolean;
+  /** Its place in the configuration. */
+  position: number | null;
 }
 
 /** Every builder that the reader may see, in the order of names. */
@@ -12,7 +15,7 @@ export async function named(view: View): Promise<Named[]> {
   for (let cursor: string | undefined; ; ) {
     const { items, next } = await view.ask("builders.list", {
       configured: true,
-      fields: ["name", "project", "tags"],
+      fields: ["name", "project", "tags", "paused", "position"],
       limit: 500,
       ...(cursor !== undefined && { cursor }),
     });

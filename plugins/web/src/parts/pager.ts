@@ -14,9 +14,14 @@ export function pager(page: number, pages: number, url: (page: number) => string
 }
 
 /** For lists that only know what follows. */
-export function onward(next: string | null, first: boolean, url: (cursor: string | undefined) => string): Html {
+export function onward(
+  next: string | null,
+  first: boolean,
+  url: (cursor: string | undefined) => string,
+  [back, on]: readonly [string, string] = ["Newest", "Older"],
+): Html {
   if (next === null && first) return null;
   return html`<nav class="pager" aria-label="Pages of this list">
-    ${!first && html`<a href=${url(undefined)}>Newest</a>`} ${next !== null && html`<a href=${url(next)} rel="next">Older</a>`}
+    ${!first && html`<a href=${url(undefined)}>${back}</a>`} ${next !== null && html`<a href=${url(next)} rel="next">${on}</a>`}
   </nav>`;
 }

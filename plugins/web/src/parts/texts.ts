@@ -50,6 +50,18 @@ export function moment(millis: number | null | undefined): Html {
   return html`<time datetime=${iso} data-moment=${millis}>${`${iso.slice(0, 16).replace("T", " ")} UTC`}</time>`;
 }
 
+/** A time of day, with the date where `day` says so. Without script it is UTC; the script puts it into the reader's zone. */
+export function clock(millis: number, day = false): Html {
+  const iso = new Date(millis).toISOString();
+  return html`<time datetime=${iso} data-clock=${millis} data-day=${day ? "1" : undefined}>${day ? iso.slice(5, 16).replace("T", " ") : iso.slice(11, 16)}</time>`;
+}
+
+/** Who wrote something; the address of "Ada <ada@example.org>" is in the title only. */
+export function person(author: string | null | undefined): Html {
+  const name = /^(.*\S)\s*<[^<>]*>$/s.exec(author ?? "")?.[1];
+  return name === undefined ? own(author) : html`<bdi title=${author}>${name}</bdi>`;
+}
+
 /** How long something took. */
 export function span(millis: number): string {
   if (millis < 1_000) return `${Math.max(0, Math.round(millis))} ms`;
@@ -64,7 +76,7 @@ export function span(millis: number): string {
 export function took(from: number | null | undefined, to: number | null | undefined): Html {
   if (from === null || from === undefined) return null;
   if (to !== null && to !== undefined) return html`<span class="took">${span(to - from)}</span>`;
-  return html`<span class="took">since <time datetime=${new Date(from).toISOString()} data-since=${from}>${`${new Date(from).toISOString().slice(11, 19)} UTC`}</time></span>`;
+  return html`<span class="took"><time datetime=${new Date(from).toISOString()} data-since=${from}>${`since ${new Date(from).toISOString().slice(11, 19)} UTC`}</time></span>`;
 }
 
 export const shortRevision = (revision: string | null | undefined): string =>

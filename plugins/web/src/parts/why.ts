@@ -14,6 +14,14 @@ const names = (list: unknown): string =>
 const text = (value: unknown): string => (value === null || value === undefined ? "" : valueText(value));
 const time = (value: unknown): Html => (typeof value === "number" ? moment(value) : null);
 
+function pauses(list: unknown): Html {
+  if (!Array.isArray(list)) return null;
+  return list.map(
+    ({ name, by, why }: { name?: unknown; by?: unknown; why?: unknown }, i) =>
+      html`${i > 0 && ", "}${own(text(name))}${by ? html` by ${own(text(by))}` : null}${why ? html` (${own(text(why))})` : null}`,
+  );
+}
+
 /** What each reason is called. One that is not known here is shown as it is. */
 const WORDS: Record<string, (reason: Reason) => Html> = {
   "no-distributor": () => "no master gives out builds now",
@@ -23,6 +31,7 @@ const WORDS: Record<string, (reason: Reason) => Html> = {
   "retry-delay": ({ until }) => html`it is tried again ${time(until)}`,
   "no-worker-configured": ({ workers }) => html`none of its workers is in the configuration: ${own(names(workers))}`,
   "no-worker-connected": ({ workers }) => html`none of its workers is connected: ${own(names(workers))}`,
+  "workers-paused": ({ workers }) => html`its workers are paused: ${pauses(workers)}`,
   "workers-busy": ({ workers }) => html`its workers are busy: ${own(names(workers))}`,
   lock: ({ lock, worker }) => html`the lock ${own(text(lock))}${worker ? html` of ${own(text(worker))}` : null}`,
   "hook-failed": ({ hook, error }) => html`${own(text(hook))} failed: ${own(text(error))}`,
@@ -31,7 +40,7 @@ const WORDS: Record<string, (reason: Reason) => Html> = {
   "next-build": () => "the configuration lets others go first",
   collapsed: ({ into }) => `it is built with request ${text(into)}`,
   expired: ({ at }) => html`it waited too long, until ${time(at)}`,
-  "behind-others": ({ ahead }) => `${text(ahead)} others come first`,
+  "behind-others": ({ ahead }) => (ahead === 1 ? "another one comes first" : `${text(ahead)} others come first`),
   "tree-stable-timer": ({ until, changes }) =>
     html`it waits until ${time(until)} whether more follows the ${text(changes)} changes`,
   "no-important-change": ({ changes }) => `none of ${text(changes)} changes is important`,

@@ -1,0 +1,300 @@
+// time limit: 300 s
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { source, until } from "@belfry/testkit";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { openDemo } from "../../demo/demo.ts";
+import { NOW } from "../../demo/history.ts";
+import { executable, missing, openBrowser } from "./browser.ts";
+import { webWorld } from "./world.ts";
+
+const pages = suite("all pages in a real browser");
+if (executable === undefined) console.log(missing);
+const test = executable === undefined ? pages.skip : pages;
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Each page of the demo farm, and words that are on it. */
+const PAGES: readonly [path: string, words: string][] = [
+  ["/", "Running"],
+  ["/builders", "30 builders"],
+  ["/builders/linux-tsan", "Thread sanitizer"],
+  ["/builders/BUILDER/builds/FAILED", "Why it failed"],
+  ["/builders/linux-asan/builds/RUNNING", "running"],
+  ["/requests", "windows-msvc"],
+  ["/requests/WAITING", "its workers are busy"],
+  ["/buildsets/150", "Requests"],
+  ["/changes", "Priya Raman"],
+  ["/changes/100", "Builds of this revision"],
+  ["/workers", "not connected"],
+  ["/workers/winlab-2", "its disk is being replaced"],
+  ["/schedulers", "3.2.4 is being tagged"],
+  ["/schedulers/nightly", "schedulers.nightly"],
+  ["/sources", "could not be resolved"],
+  ["/sources/contoso%20mirror", "214 times"],
+  ["/waterfall?tag=tier-1", "compile"],
+  ["/console", "linux-gcc"],
+  ["/console?revision=REVISION", "Tested by"],
+  ["/grid", "linux-gcc"],
+  ["/tgrid", "linux-gcc"],
+  ["/plugins", "@belfry/web"],
+  ["/about", "does its work"],
+  ["/nothing", "BELFRY_WEB_PAGE_UNKNOWN"],
+];
+
+/** What a browser complains about, such as something that the policy forbids. */
+function complaints(page: Page): string[] {
+  const found: string[] = [];
+  page.on("pageerror", (error) => found.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/status of 404/.test(message.text())) found.push(message.text());
+  });
+  return found;
+}
+
+/** The demo farm, with a hand that may do everything, so that all buttons are there. */
+async function openFarm() {
+  const demo = await openDemo();
+  const { call } = demo.kit;
+  const { token } = await call("tokens.add", { name: "hand", scopes: ["control"] });
+  const first = async (params: object) => (await call("builds.list", { limit: 1, ...params })).items[0];
+  const failed = await first({ builder: "windows-msvc", result: "failure" });
+  const running = await first({ builder: "linux-asan", state: "running" });
+  const [waiting] = (await call("requests.list", { state: "pending", order: "queue", limit: 1 })).items;
+  const names = {
+    BUILDER: failed.builder,
+    FAILED: failed.number,
+    RUNNING: running.number,
+    WAITING: waiting.id,
+    REVISION: failed.revision,
+  };
+  const url = (path: string) =>
+    demo.url + path.replace(/[A-Z]{6,}/g, (name) => String(names[name as keyof typeof names]));
+  const open = async (browser: Browser, options: BrowserContextOptions = {}) => {
+    const context = await browser.newContext({ extraHTTPHeaders: { authorization: `Bearer ${token}` }, ...options });
+    await context.clock.setFixedTime(NOW);
+    const page = await context.newPage();
+    return { page, found: complaints(page), close: () => context.close() };
+  };
+  return { demo, url, open, [Symbol.asyncDispose]: () => demo[Symbol.asyncDispose]() };
+}
+
+interface Violation {
+  id: string;
+  impact: string;
+  nodes: { html: string }[];
+}
+
+/** Faults by axe; nothing but colours is another thing in the dark. */
+async function serious(page: Page, colours: boolean): Promise<string[]> {
+  await page.evaluate(axe);
+  const options = colours ? { runOnly: ["color-contrast", "link-in-text-block"] } : {};
+  const violations = await page.evaluate(
+    async (given) =>
+      (
+        await (window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }).axe.run(
+          given,
+        )
+      ).violations,
+    options,
+  );
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+}
+
+test("on a narrow screen, light and dark, no page scrolls sideways, none has a serious fault by axe, and each says what it should", async () => {
+  await using farm = await openFarm();
+  await using browser = await openBrowser();
+  const faults: string[] = [];
+  const schemes = (["light", "dark"] as const).map(async (colorScheme) => {
+    const { page, found } = await farm.open(browser, { colorScheme, viewport: { width: 390, height: 800 } });
+    for (const [path, words] of PAGES) {
+      await page.goto(farm.url(path));
+      const fault = (text: string) => faults.push(`${path} (${colorScheme}) ${text}`);
+      if (!(await page.locator("main").textContent())?.includes(words)) fault(`does not say "${words}"`);
+      const [wide = 0, width = 0] = await page.evaluate(() => [
+        document.documentElement.scrollWidth,
+        document.documentElement.clientWidth,
+      ]);
+      if (wide > width) fault(`is ${wide} wide`);
+      for (const violation of await serious(page, colorScheme === "dark")) fault(violation);
+    }
+    faults.push(...found);
+  });
+  await Promise.all(schemes);
+  assert.equal(faults, []);
+});
+
+test("without JavaScript each page is whole, and nothing in it waits for a script", async () => {
+  await using farm = await openFarm();
+  await using browser = await openBrowser();
+  const { page, found } = await farm.open(browser, { javaScriptEnabled: false });
+  const faults: string[] = [];
+  for (const [path, words] of PAGES) {
+    await page.goto(farm.url(path));
+    const main = page.locator("main");
+    const text = (await main.textContent()) ?? "";
+    if (!text.includes(words)) faults.push(`${path} does not say "${words}"`);
+    if ((await page.locator("h1").count()) !== 1) faults.push(`${path} has no heading`);
+    if ((await main.locator("noscript, [hidden]").count()) > 0) faults.push(`${path} hides something`);
+    const times = await main.locator("time").allTextContents();
+    if (times.some((time) => time.trim() === "")) faults.push(`${path} has a time without text`);
+  }
+  assert.equal(faults, []);
+  assert.equal(found, []);
+});
+
+test("with the keyboard alone one gets past the navigation on each page, sees where one is, and is never stuck", async () => {
+  await using farm = await openFarm();
+  await using browser = await openBrowser();
+  const { page } = await farm.open(browser);
+  const where = () =>
+    page.evaluate(() => {
+      const at = document.activeElement as HTMLElement;
+      const seen = getComputedStyle(at).outlineStyle !== "none";
+      const number = Array.from(document.querySelectorAll("*")).indexOf(at);
+      return { seen, inside: at.closest("main, footer") !== null, text: at.outerHTML.slice(0, 100), number };
+    });
+  const faults: string[] = [];
+  for (const [path] of PAGES) {
+    await page.goto(farm.url(path));
+    await page.keyboard.press("Tab");
+    if (!(await where()).text.includes("skip")) faults.push(`${path} begins with ${(await where()).text}`);
+    await page.keyboard.press("Enter");
+    let before = -1;
+    for (let i = 0; i < 8; i++) {
+      await page.keyboard.press("Tab");
+      const { seen, inside, text, number } = await where();
+      // Short pages end before, and begin anew.
+      if (text.startsWith("<body") || text.includes("skip")) break;
+      if (!inside || !seen)
+        faults.push(`${path}: ${text} ${inside ? "is not seen to have the focus" : "is above the content"}`);
+      if (number === before && !text.includes("datetime-local")) faults.push(`${path} is stuck at ${text}`);
+      before = number;
+    }
+  }
+  assert.equal(faults, []);
+});
+
+/** A world with a source, and a reader who may do everything. */
+async function openWorld() {
+  let polls = 0;
+  const watched = source({
+    name: "the source",
+    source: {
+      pollInterval: 3_600_000,
+      poll: async () => {
+        polls += 1;
+      },
+    },
+  });
+  const world = await webWorld({}, { sources: [watched] });
+  const token = await world.token("hand", { scopes: ["control"] });
+  return { world, polls: () => polls, options: { extraHTTPHeaders: { authorization: `Bearer ${token}` } } };
+}
+
+test("a build is forced with typed parameters, watched, stopped and built again, all in the browser", async () => {
+  const { world, options } = await openWorld();
+  await using _ = world;
+  await using browser = await openBrowser();
+  const page = await browser.newPage(options);
+  const found = complaints(page);
+  await page.goto(`${world.url}/builders/plain`);
+  await page.getByText("Build now with asking").click();
+  const form = page.locator('form[action="/do/force"]').filter({ has: page.locator('input[value="asking"]') });
+  await form.locator('[name="p.word"]').fill("naïve ☃ 🎉");
+  await form.locator('[name="p.times"]').fill("3");
+  await form.locator('[name="p.colour"]').selectOption({ label: "seven" });
+  await form.locator('[name="p.really"]').check();
+  await form.getByRole("button", { name: "Build" }).click();
+  await page.waitForURL("**/buildsets/1");
+  const { properties } = await world.kit.buildsetEnd(1);
+  assert.equal([properties.word, properties.times, properties.colour, properties.really], ["naïve ☃ 🎉", 3, 7, true]);
+  await page.locator(".result .success").waitFor({ timeout: 20_000 });
+
+  await world.begin();
+  await page.goto(`${world.url}/builders/slow/builds/1`);
+  await page.locator(".result .running").waitFor();
+  await page.locator('form[action="/do/stop"] [name="reason"]').fill("enough of it");
+  await page.locator('form[action="/do/stop"] button').click();
+  await page.locator(".result .cancelled").waitFor({ timeout: 20_000 });
+  assert.match((await page.locator("main").textContent()) ?? "", "enough of it");
+  world.release();
+  await page.locator('form[action="/do/rebuild"] button').click();
+  await page.waitForURL("**/buildsets/3");
+  await page.locator(".result .success").waitFor({ timeout: 20_000 });
+  assert.equal(found, []);
+});
+
+test("what waits is cancelled, builders and workers are paused and resumed, and a source looks now, in the browser", async () => {
+  const { world, polls, options } = await openWorld();
+  await using _ = world;
+  await using browser = await openBrowser();
+  const page = await browser.newPage(options);
+  const found = complaints(page);
+  await page.goto(`${world.url}/builders/plain`);
+  const pausing = page.locator('form[action="/do/pause"]');
+  await pausing.locator('[name="reason"]').fill("the disk burns");
+  await pausing.getByRole("button").click();
+  await page.getByText("the disk burns").first().waitFor();
+  await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
+  await page.goto(`${world.url}/requests`);
+  await page.getByText("its builder is paused").waitFor();
+  await page.getByRole("button", { name: "Cancel request 1" }).click();
+  await page.getByText("Nothing waits.").waitFor({ timeout: 20_000 });
+  await page.goto(`${world.url}/builders/plain`);
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.locator('form[action="/do/pause"]').waitFor();
+
+  // By keyboard: choose the worker, give a reason, pause.
+  await page.goto(`${world.url}/workers`);
+  await page.getByLabel("Choose w").focus();
+  await page.keyboard.press("Space");
+  await page.getByLabel("Reason").focus();
+  await page.keyboard.type("moving house");
+  await page.keyboard.press("Enter");
+  await page.getByText("moving house").waitFor({ timeout: 20_000 });
+  await page.goto(`${world.url}/workers/w`);
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  assert.is((await world.kit.call("workers.get", { worker: "w" })).paused, false);
+
+  const before = polls();
+  await page.goto(`${world.url}/sources`);
+  await page.getByRole("button", { name: "Let the source look now" }).click();
+  await until(async () => polls() > before, "the poll");
+  await page.goto(`${world.url}/schedulers`);
+  await page.getByRole("button", { name: "Disable by hand" }).click();
+  await page.getByRole("button", { name: "Enable by hand" }).click();
+  await page.getByRole("button", { name: "Disable by hand" }).waitFor();
+  assert.equal(found, []);
+});
+
+test("the waterfall shows a build that begins and ends without a reload, and boxes that were ticked stay so", async () => {
+  const { world, options } = await openWorld();
+  await using _ = world;
+  await using browser = await openBrowser();
+  const page = await browser.newPage(options);
+  await page.goto(`${world.url}/waterfall`);
+  const workers = await browser.newPage(options);
+  await workers.goto(`${world.url}/workers`);
+  await workers.getByLabel("Choose w").check();
+  await world.begin();
+  await page.locator('.cell.running a[href="/builders/slow/builds/1"]').waitFor({ timeout: 20_000 });
+  await workers.getByRole("link", { name: "slow #1" }).waitFor({ timeout: 20_000 });
+  assert.is(await workers.getByLabel("Choose w").isChecked(), true);
+  world.release();
+  await page.locator('.cell.success a[href="/builders/slow/builds/1"]').waitFor({ timeout: 20_000 });
+});
+
+// A master that waits for a worker's word has nothing that keeps the process running.
+let alive: NodeJS.Timeout;
+pages.before(() => {
+  alive = setInterval(() => {}, 1_000);
+});
+pages.after(() => clearInterval(alive));
+
+pages.run();
