@@ -2,6 +2,7 @@ import type { Snippet, View } from "../extension.ts";
 import { html } from "../html.ts";
 import type { Keys } from "../urls.ts";
 import { ansiText } from "./ansi.ts";
+import { lineUrl, logPlace } from "./log-place.ts";
 import { badge, moment, own, shortRevision } from "./texts.ts";
 import { isGood, liveOf, theBuild } from "./the-build.ts";
 
@@ -24,7 +25,7 @@ export async function failure(view: View, keys: Keys): Promise<Snippet> {
                 ) => html`<p>${log.of === "errors" ? "Lines with errors" : "The last lines"} of ${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))}</p>
                   <ol class="lines">${log.lines.map(
                     ({ number, text }) =>
-                      html`<li><a class="number" href=${`${view.url("log", { ...keys, step: step.step, log: log.log }, { first: Math.max(0, number - 20) })}#L${number}`}>${number + 1}</a><code dir="auto">${ansiText(text)}</code></li>`,
+                      html`<li><a class="number" href=${lineUrl(view, logPlace({ ...keys, step: step.step, log: log.log }), number)}>${number + 1}</a><code dir="auto">${ansiText(text)}</code></li>`,
                   )}</ol>`,
               )}`,
           )}
