@@ -37,6 +37,8 @@
     let follows = false;
     /** Which way the reader goes: 1 is down. */
     let way = 0;
+    /** Where the page was scrolled to, by the reader or from here. */
+    let last = window.scrollY;
     let busy = false;
     let again = false;
     let picked;
@@ -46,7 +48,12 @@
     const told = bar.querySelector(".told");
     const found = document.querySelector(".hits");
     const bottom = () => document.documentElement.scrollHeight - window.innerHeight;
-    const atBottom = () => window.scrollY >= bottom() - 40;
+    const atBottom = () => window.scrollY >= bottom() - 4;
+    /** As the reader would, but it tells nothing of what he wants. */
+    const scroll = (y) => {
+      window.scrollTo(0, y);
+      last = window.scrollY;
+    };
     const lineAt = (number) => document.getElementById(`L${number + 1}`);
 
     function say(text) {
@@ -123,7 +130,7 @@
       own(fits);
       if (behind) list.append(...fits);
       else list.prepend(...fits.reverse());
-      if (still) window.scrollBy(0, frame(still).top - before);
+      if (still) scroll(window.scrollY + frame(still).top - before);
       if (list.firstElementChild === null) return;
       snippet.querySelector(".empty")?.remove();
       first = numberOf(list.firstElementChild);
@@ -189,7 +196,7 @@
           const lines = await read(next, CHUNK);
           if (all - next > CHUNK) await toEnd();
           else put(lines, true);
-          window.scrollTo(0, bottom());
+          scroll(bottom());
           if (finished) follows = false;
         }
         if (/^The server/.test(told.textContent)) say("");
@@ -204,7 +211,7 @@
 
     async function toEnd() {
       replace(await read(-CHUNK, CHUNK, true));
-      window.scrollTo(0, bottom());
+      scroll(bottom());
     }
 
     /** Waits for its turn: a wish of the reader is not left out. */
@@ -230,6 +237,7 @@
         follows = false;
         way = 0;
         line?.scrollIntoView({ block: "center" });
+        last = window.scrollY;
         if (line) roam(line);
         if (focus) line?.firstElementChild.focus({ preventScroll: true });
       });
@@ -284,7 +292,7 @@
     });
 
     const ways = {
-      first: () => goTo(0).then(() => window.scrollTo(0, 0)),
+      first: () => goTo(0).then(() => scroll(0)),
       end: () =>
         wish(async () => {
           say("");
@@ -360,7 +368,6 @@
       void act();
     });
 
-    let last = window.scrollY;
     window.addEventListener(
       "scroll",
       () => {
@@ -387,6 +394,7 @@
     replace([...list.children]);
     tell();
     if (range !== undefined) {
+      history.scrollRestoration = "manual";
       anchor = range[0];
       pick(range, true);
       void goTo(range[0]);

@@ -1,8 +1,6 @@
 // time limit: 300 s
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { force } from "@belfry/schedulers";
-import { step } from "@belfry/testkit";
 import type { Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

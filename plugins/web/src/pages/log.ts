@@ -10,6 +10,8 @@ import { addLogText } from "./log-raw.ts";
 
 /** So many lines of a log that is still written stand on the page of its build. */
 const TAIL = 8;
+/** So many of the last lines stand there instead of one that is not there. */
+const LAST = 20;
 
 type Logs = CoreMethods["logs.list"]["result"]["items"];
 
@@ -80,7 +82,7 @@ async function lines(view: View, at: LogPlace, sought: Sought | undefined): Prom
   let beyond: Html = null;
   const { items, lines: all, finished } = await view.ask("logs.read", { ...at, first, count: 1 });
   if (items.length === 0 && all > 0) {
-    first = -count;
+    first = -Math.min(count, LAST);
     beyond = html`<p role="status">There is no line ${from}${finished ? "" : " yet"}. These are the last ones.</p>`;
   }
   const keys = { ...at, first, count, ...(mark && { mark }), ...(found?.line !== undefined && { picked: found.line }) };
