@@ -8,8 +8,8 @@ export const NEEDLES = [500_000, 500_001, 999_999];
 export const ERRORS = [70_000, 500_100, 900_000];
 const AT_ONCE = 10_000;
 
-/** 100 characters with the line feed. */
-function lineOf(number: number): string {
+/** A line, counted from 1: 100 characters with its line feed. */
+export function lineOf(number: number): string {
   if (ERRORS.includes(number))
     return `src/part.c:${number}:7: error: expected ';' before '}' token${" ".repeat(50)}`.slice(0, 99);
   const word = NEEDLES.includes(number) ? "needle" : "module";
