@@ -5,6 +5,8 @@ import { plainText } from "../parts/ansi.ts";
 import { logPlace, wholeOf } from "../parts/log-place.ts";
 
 const AT_ONCE = 1_000;
+/** So many characters are sent before others have their turn. */
+const PIECE = 256 * 1024;
 
 /** Logs as text: all of it, or some lines. */
 export function addLogText(web: Web, path: string): void {
@@ -25,7 +27,14 @@ async function text(view: View, shown: (line: string) => string): Promise<Raw> {
     for (let left = most, some = first; ; some = await read(some.next, left)) {
       const items = some.items.slice(0, left);
       if (items.length === 0 || view.signal.aborted) return;
-      yield items.map((line) => `${shown(line.text)}\n`).join("");
+      let piece = "";
+      for (const line of items) {
+        piece += `${shown(line.text)}\n`;
+        if (piece.length < PIECE) continue;
+        yield piece;
+        piece = "";
+      }
+      if (piece !== "") yield piece;
       left -= items.length;
       if (left === 0) return;
     }

@@ -34,6 +34,7 @@ export interface AnsiOptions {
 /** So many pieces of one line have a look of their own; what follows is one piece. */
 const MOST_PIECES = 40;
 const LONGEST_TITLE = 500;
+const LONGEST_LOOK = 5_000;
 
 /** Control sequences: CSI, OSC with its end, strings of other kinds, other escapes of two characters. */
 const SEQUENCE =
@@ -75,11 +76,13 @@ export function ansiText(line: string): Html {
   return ansiLine(line).body;
 }
 
-/** How the line after this one begins. */
+/** How the line after this one begins. Of a long line only the end is looked at. */
 export function lookAfter(line: string, look: Look): Look {
   if (!line.includes("\u001b[")) return look;
+  // What was before the last reset does not matter.
+  const from = Math.max(0, line.lastIndexOf("\u001b[0m"), line.lastIndexOf("\u001b[m"), line.length - LONGEST_LOOK);
   let last = look;
-  for (const [, codes, end] of line.matchAll(SEQUENCE)) if (end === "m") last = changed(last, codes ?? "");
+  for (const [, codes, end] of line.slice(from).matchAll(SEQUENCE)) if (end === "m") last = changed(last, codes ?? "");
   return last;
 }
 

@@ -17,6 +17,8 @@ const NODES_A_LINE = 3;
 const MOST_OF_A_LINE = 10_000;
 /** A colour that was set before the first line is looked for in so many lines. */
 const LOOK_BACK = 500;
+/** Milliseconds of work at a time. */
+const SLICE = 5;
 
 export interface LinesWanted {
   /** Counted from 0; from the end if negative. */
@@ -45,15 +47,24 @@ export async function logLines(view: View, at: LogPlace, wanted: LinesWanted): P
   const { before, items, first, lines, finished } = await readLines(view, at, wanted);
   const looks = new Map<Line["channel"], Look>();
   const lookOf = (line: Line) => (line.channel === "header" ? PLAIN : (looks.get(line.channel) ?? PLAIN));
-  for (const line of before) looks.set(line.channel, lookAfter(line.text, lookOf(line)));
+  const turn = turns();
+  for (const line of before) {
+    looks.set(line.channel, lookAfter(line.text, lookOf(line)));
+    await turn();
+  }
   const url = view.url("log", at);
   const permalink = (number: number) => `${url}${search({ from: first === 0 ? undefined : first + 1 })}#L${number + 1}`;
   const made: { item: Html; nodes: number }[] = [];
+  const fromEnd = wanted.end === true || wanted.first < 0;
+  let sum = 0;
   for (const line of items) {
+    if (sum > MOST_NODES && !fromEnd) break;
+    await turn();
     const { number, channel, time, text } = line;
     const part = partOf(text, mark);
-    const { body, nodes } = ansiLine(part.text, { look: lookOf(line), mark });
-    looks.set(channel, lookAfter(text, lookOf(line)));
+    const { body, nodes, look } = ansiLine(part.text, { look: lookOf(line), mark });
+    looks.set(channel, part.of === 0 ? look : lookAfter(text, lookOf(line)));
+    sum += nodes + NODES_A_LINE;
     const iso = new Date(time).toISOString();
     const rest =
       part.of > 0 &&
@@ -64,9 +75,23 @@ export async function logLines(view: View, at: LogPlace, wanted: LinesWanted): P
       nodes: nodes + NODES_A_LINE + (rest ? 1 : 0),
     });
   }
-  const [from, to] = roomFor(made, wanted.end === true || wanted.first < 0);
+  const [from, to] = roomFor(made, fromEnd);
   const shown = { first: first + from, next: first + to, lines, finished };
   return { ...shown, body: made.slice(from, to).map(({ item }) => item) };
+}
+
+/** Gives others their turn now and then: lines may be long and full of sequences. */
+function turns(): () => Promise<void> | undefined {
+  let until = performance.now() + SLICE;
+  return () => {
+    if (performance.now() < until) return undefined;
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        until = performance.now() + SLICE;
+        resolve();
+      }),
+    );
+  };
 }
 
 /** The wanted lines, and some before them, in one question if they are not too long. */
