@@ -1,17 +1,19 @@
-import type { Snippet, View } from "../extension.ts";
+import type { Live, Snippet, View } from "../extension.ts";
 import { html } from "../html.ts";
 import type { Keys } from "../urls.ts";
 import { ansiText } from "./ansi.ts";
 import { lineUrl, logPlace } from "./log-place.ts";
 import { badge, moment, own, shortRevision } from "./texts.ts";
-import { isGood, liveOf, theBuild } from "./the-build.ts";
+import { type Build, isGood, liveOf, theBuild } from "./the-build.ts";
+
+/** What changes a build that failed: it is looked into after its end. */
+export const unexplained = (build: Build): Live | undefined =>
+  build.failure || isGood(build) ? undefined : { types: ["build.explained"], match: { build: build.id } };
 
 /** Why a build failed: lines with errors, failed tests, the last good build and what changed since. */
 export async function failure(view: View, keys: Keys): Promise<Snippet> {
   const build = await theBuild(view, keys);
-  const live =
-    liveOf(build, ["build."]) ??
-    (build.failure || isGood(build) ? undefined : { types: ["build.explained"], match: { build: build.id } });
+  const live = liveOf(build, ["build."]) ?? unexplained(build);
   const found = build.failure;
   const body =
     found === null || found === undefined

@@ -2,8 +2,9 @@ import type { CoreMethods } from "belfry";
 import type { View } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { search } from "../urls.ts";
-import { ansiLine, type Look, lookAfter, PLAIN } from "./ansi.ts";
+import { ansiLine, lookAfter } from "./ansi.ts";
 import type { LogPlace } from "./log-place.ts";
+import { type Look, PLAIN } from "./looks.ts";
 
 export type Lines = CoreMethods["logs.read"]["result"];
 type Line = Lines["items"][number];
