@@ -216,6 +216,28 @@ test("a long line is shown cut, with the way to the rest, and the part that has 
   assert.match(await world.page("?find=NEEDLE"), "a<mark>needle</mark>b");
 });
 
+test("a line of more than 64 KiB goes on in the next one, and is whole in what is downloaded", async () => {
+  const long = "0123456789".repeat(20_000);
+  await using world = await logWorld([
+    [`${long}\n${"x".repeat(65_536)}\n`],
+    ["y".repeat(70_000), "stderr"],
+    ["between\n"],
+    ["end\n", "stderr"],
+  ]);
+  const body = await world.page("");
+  assert.is(body.match(/goes on in the next line/g)?.length, 4);
+  const raw = (await world.get(`${AT}/1/raw`)).body;
+  const parts = raw.split("\n").map((line) => `${line.slice(0, 10)} ${line.length}`);
+  assert.equal(parts, [
+    "0123456789 200000",
+    "xxxxxxxxxx 65536",
+    "yyyyyyyyyy 65536",
+    "between 7",
+    "yyyyyyyyyy 4467",
+    " 0",
+  ]);
+});
+
 test("logs of one step lead to each other, and the one that is shown is marked", async () => {
   await using world = await logWorld([["one\n"]], [["two\n"]]);
   const body = (await world.get(`${AT}/2`)).body;

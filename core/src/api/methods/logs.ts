@@ -81,7 +81,7 @@ export function logMethods(deps: ApiDeps) {
           info = await reader.info();
         }
         const decoder = new TextDecoder();
-        const items: { number: number; channel: "stdout" | "stderr" | "header"; time: number; text: string }[] = [];
+        const items: z.output<typeof lineShape>[] = [];
         let bytes = 0;
         // In pieces, so that neither the answer nor the time in one turn grows with the length of lines.
         for (let at = from; items.length < count && bytes < MOST_BYTES; ) {
@@ -93,6 +93,7 @@ export function logMethods(deps: ApiDeps) {
               channel: line.channel,
               time: line.time,
               text: decoder.decode(line.data),
+              ...(line.continues && { continues: true as const }),
             });
             bytes += line.data.length;
             if (bytes >= MOST_BYTES) break;
@@ -134,7 +135,9 @@ export function logMethods(deps: ApiDeps) {
       }),
       result: z.object({
         items: z.array(
-          lineShape.extend({ text: z.string().describe(`the line's first ${MOST_TEXT} characters, decoded as UTF-8`) }),
+          lineShape
+            .omit({ continues: true })
+            .extend({ text: z.string().describe(`the line's first ${MOST_TEXT} characters, decoded as UTF-8`) }),
         ),
         count: z.int().describe("how many lines match in the whole log, also before `first` and behind the items"),
         before: z.int().describe("how many of them are before `first`"),

@@ -24,12 +24,16 @@ async function text(view: View, shown: (line: string) => string): Promise<Raw> {
     view.ask("logs.read", { ...at, first, count: Math.max(1, Math.min(AT_ONCE, left)) });
   const first = await read(from < 0 ? from : Math.max(0, from - 1), most);
   async function* lines() {
+    let open: string | undefined;
     for (let left = most, some = first; ; some = await read(some.next, left)) {
       const items = some.items.slice(0, left);
       if (items.length === 0 || view.signal.aborted) return;
       let piece = "";
       for (const line of items) {
-        piece += `${shown(line.text)}\n`;
+        if (open !== undefined && open !== line.channel) piece += "\n";
+        // The rest of a line that is too long for one stands in the next.
+        open = line.continues ? line.channel : undefined;
+        piece += `${shown(line.text)}${line.continues ? "" : "\n"}`;
         if (piece.length < PIECE) continue;
         yield piece;
         piece = "";

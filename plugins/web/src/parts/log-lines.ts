@@ -61,7 +61,7 @@ export async function logLines(view: View, at: LogPlace, wanted: LinesWanted): P
   for (const line of items) {
     if (sum > MOST_NODES && !fromEnd) break;
     await turn();
-    const { number, channel, time, text } = line;
+    const { number, channel, time, text, continues } = line;
     const part = partOf(text, mark);
     const { body, nodes, look } = ansiLine(part.text, { look: lookOf(line), mark });
     looks.set(channel, part.of === 0 ? look : lookAfter(text, lookOf(line)));
@@ -70,10 +70,11 @@ export async function logLines(view: View, at: LogPlace, wanted: LinesWanted): P
     const rest =
       part.of > 0 &&
       html` <a href=${view.url("log.raw", at, { from: number + 1, lines: 1 })}>… ${part.text.length} of ${part.of} characters; all of them</a>`;
+    const on = continues && html` <i>goes on in the next line</i>`;
     const names = number === picked ? "picked" : undefined;
     made.push({
-      item: html`<li id=${`L${number + 1}`} class=${names} data-time=${iso.slice(11, 23)}><a class="number" href=${permalink(number)} title=${`${iso} ${channel}`}>${number + 1}</a><code class=${channel} dir="auto">${body}${rest}</code></li>`,
-      nodes: nodes + NODES_A_LINE + (rest ? 1 : 0),
+      item: html`<li id=${`L${number + 1}`} class=${names} data-time=${iso.slice(11, 23)}><a class="number" href=${permalink(number)} title=${`${iso} ${channel}`}>${number + 1}</a><code class=${channel} dir="auto">${body}${rest}${on}</code></li>`,
+      nodes: nodes + NODES_A_LINE + (rest ? 1 : 0) + (on ? 1 : 0),
     });
   }
   const [from, to] = roomFor(made, fromEnd);
