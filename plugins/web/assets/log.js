@@ -56,8 +56,12 @@
     };
     const lineAt = (number) => document.getElementById(`L${number + 1}`);
 
-    function say(text) {
+    function say(text, brief = false) {
       told.textContent = text;
+      if (!brief) return;
+      setTimeout(() => {
+        if (told.textContent === text) told.textContent = "";
+      }, 6_000);
     }
 
     function tell() {
@@ -252,7 +256,10 @@
       place.searchParams.set("from", Math.max(1, from - 4));
       place.hash = from === to ? `L${from + 1}` : `L${from + 1}-L${to + 1}`;
       history.replaceState(null, "", place);
-      say(from === to ? `Line ${from + 1} is in the address.` : `Lines ${from + 1} to ${to + 1} are in the address.`);
+      say(
+        from === to ? `Line ${from + 1} is in the address.` : `Lines ${from + 1} to ${to + 1} are in the address.`,
+        true,
+      );
     }
 
     function pickTo(number, extend) {
@@ -274,7 +281,7 @@
           place.hash = "";
           location.assign(place);
         } else if (by < 0 && hit === 0 && link) location.assign(link.href);
-        else say(found ? "There is no other one." : "Nothing is looked for yet.");
+        else say(found ? "There is no other one." : "Nothing is looked for yet.", true);
         return;
       }
       hit += by;

@@ -107,12 +107,22 @@ function bar(view: View, at: LogPlace, sought: Sought | undefined): Html {
     <form method="get" action=${here} class="filters">
       <label>Line <input name="from" inputmode="numeric" pattern="-?[0-9]*" size="9" /></label> <button>Go</button>
     </form>
-    <p class="ways"><a href=${here} data-go="first" aria-keyshortcuts="G">first</a> · <a href=${`${view.url("log", at, { from: -MOST_LINES })}#end`} data-go="end" aria-keyshortcuts="Shift+G">last</a> ·
-      <a href=${view.url("log", at, { errors: 1 })} data-go="errors" aria-keyshortcuts="E">errors</a> · <a href=${view.url("log.text", at)}>plain text</a> ·
-      <a href=${view.url("log.raw", at)}>raw</a> · <a href=${view.url("log.raw", at, { download: 1 })} download>download</a> · <a href=${view.url("log.raw", at, { gzip: 1 })} download>gzipped</a></p>
-    <p class="switches" hidden><button type="button" data-switch="unwrapped">Long lines in one row</button> <button type="button" data-switch="timed">Times</button>
+    <p class="ways">
+      <a href=${here} data-go="first" aria-keyshortcuts="G">first</a>
+      <a href=${`${view.url("log", at, { from: -MOST_LINES })}#end`} data-go="end" aria-keyshortcuts="Shift+G">last</a>
+      <a href=${view.url("log", at, { errors: 1 })} data-go="errors" aria-keyshortcuts="E">errors</a>
+      <a href=${view.url("log.text", at)}>plain text</a>
+      <a href=${view.url("log.raw", at)}>raw</a>
+      <a href=${view.url("log.raw", at, { download: 1 })} download>download</a>
+      <a href=${view.url("log.raw", at, { gzip: 1 })} download>gzipped</a>
+    </p>
+    <p class="switches" hidden>
+      <button type="button" data-switch="unwrapped">Long lines in one row</button>
+      <button type="button" data-switch="timed">Times</button>
       <button type="button" class="follow" aria-pressed="false" hidden>Follow</button>
-      <span class="help">Keys: / find, n and N next and previous, e errors, g first, G last. Shift with a click picks several lines.</span></p>
+      <span class="help">Keys: / find, n and N next and previous, e errors, g first, G last. Shift with a click picks several lines.</span>
+    </p>
+    <p class="help"><b>err</b> stands before what was written as an error, <b>ci</b> before what Belfry says.</p>
     <p class="told" role="status"></p>
   </div>`;
 }

@@ -21,8 +21,8 @@ export async function head(view: View, keys: Keys) {
     <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
     <dl class="facts">
       <dt>Reason</dt><dd>${own(build.reason)}${triggeredBy && html` of ${view.link("build", triggeredBy, html`${own(triggeredBy.builder)} #${triggeredBy.number}`)}`}</dd>
-      ${build.sourceStamps.map((stamp) => stampRow(stamp))}
-      ${build.sourceStamps.length === 0 && html`<dt>Source</dt><dd>${own(branch)} ${own(shortRevision(revision))}</dd>`}
+      ${build.sourceStamps.filter(isSaid).map((stamp) => stampRow(stamp))}
+      ${build.sourceStamps.length === 0 && (branch || revision) && html`<dt>Source</dt><dd>${own(branch)} ${own(shortRevision(revision))}</dd>`}
       ${people(build)}
       <dt>Worker</dt><dd>${view.link("worker", { worker: build.worker }, own(build.worker))}</dd>
       ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${request.retries > 0 && ` with ${count(request.retries, "try", "tries")} before`}</dd>`}
@@ -62,6 +62,10 @@ function people({ changes = [], sourceStamps }: Build): Html {
   const shown = names.slice(0, PEOPLE).map((name, i) => html`${i > 0 && ", "}${own(name)}`);
   return html`<dt>People</dt><dd>${shown}${names.length > PEOPLE && ` and ${names.length - PEOPLE} others`}${changes.length > 0 && html`, <a href="#changes">${count(changes.length, "change")}</a>`}</dd>`;
 }
+
+/** Whether there is anything to be said of where the source is from. */
+const isSaid = ({ repository, branch, revision, codebase, project, patch }: Build["sourceStamps"][number]): boolean =>
+  [repository, branch, revision, codebase, project, patch].some(Boolean);
 
 function stampRow({ codebase, repository, branch, revision, project, patch }: Build["sourceStamps"][number]): Html {
   return html`<dt>Source${codebase !== "" && html` ${own(codebase)}`}</dt>

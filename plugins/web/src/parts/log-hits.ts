@@ -73,6 +73,8 @@ const queryOf = ({ find, pattern, errors }: Sought) => ({
 
 function many(found: Found, { find, pattern, errors }: Sought): Html {
   const least = found.complete ? "" : "at least ";
-  const what = errors ? "that name an error" : html`that ${pattern ? "match" : "have"} <b>${own(find)}</b>`;
+  const one = found.count === 1;
+  const does = pattern ? (one ? "matches" : "match") : one ? "has" : "have";
+  const what = errors ? `that ${one ? "names" : "name"} an error` : html`that ${does} <b>${own(find)}</b>`;
   return html`${least}${count(found.count, "line")} ${what}, of ${found.lines} in all`;
 }
