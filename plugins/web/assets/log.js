@@ -363,10 +363,11 @@
         "/": () => bar.querySelector("[name=find]").select(),
         n: () => step(1),
         N: () => step(-1),
-        e: () =>
-          found && new URLSearchParams(location.search).has("errors")
-            ? step(1)
-            : location.assign(bar.querySelector("[data-go=errors]").href),
+        e: () => {
+          if (found && new URLSearchParams(location.search).has("errors")) return step(1);
+          const line = [...list.children].find((one) => frame(one).top >= 0) ?? list.lastElementChild;
+          location.assign(`${bar.querySelector("[data-go=errors]").href}&hit=${line ? numberOf(line) + 1 : 1}`);
+        },
         g: ways.first,
         G: ways.end,
       }[event.key];

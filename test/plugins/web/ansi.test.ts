@@ -87,7 +87,8 @@ test("what moves, erases, hides or names windows does nothing", () => {
     ),
     "abcdefghij",
   );
-  assert.is(shown("\u001b]0;title"), "");
+  assert.is(shown("\u001b]0;without an end"), "0;without an end");
+  assert.is(shown("\u001bPwithout an end"), "without an end");
   assert.is(shown("\u001b[?1049h\u001b[?25l\u001b[6n\u001b[5i"), "");
   assert.is(shown("a\u202eb\u0008c\u0000\u009b31m\u200f"), "a\ufffdb\ufffdc\ufffd\ufffd31m\ufffd");
 });

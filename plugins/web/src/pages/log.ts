@@ -36,7 +36,7 @@ export function addLog(web: Web): void {
     name: "log.tail",
     async render(view, keys) {
       const at = logPlace(keys);
-      const { body, finished } = await logLines(view, at, { first: -TAIL, count: TAIL });
+      const { body, finished } = await logLines(view, at, { first: -TAIL, count: TAIL, back: TAIL });
       if (finished) return { body: null };
       return { body: html`<ol class="lines">${body}</ol>`, live: growing(at) };
     },

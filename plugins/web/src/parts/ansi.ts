@@ -22,9 +22,9 @@ const MOST_PIECES = 40;
 const LONGEST_TITLE = 500;
 const LONGEST_LOOK = 5_000;
 
-/** Control sequences: CSI, OSC with its end, strings of other kinds, other escapes of two characters. */
+/** Control sequences: CSI, OSC, strings of other kinds, other escapes of two characters. One without its end hides nothing. */
 const SEQUENCE =
-  /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\]([^\u0007\u001b]*)(?:\u0007|\u001b\\|$)|[PX^_](?:[^\u001b]*)(?:\u001b\\|$)|[ -/]*[0-~]?)/g;
+  /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\]([^\u0007\u001b]*)(?:\u0007|\u001b\\)|[PX^_][^\u001b]*\u001b\\|[ -/]*[0-~]?)/g;
 /** What has no place in a line: other control characters, and those that turn the direction of what follows. */
 const UNSHOWN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const ADDRESS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f]+/gi;

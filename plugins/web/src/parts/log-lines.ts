@@ -25,6 +25,8 @@ export interface LinesWanted {
   /** Counted from 0; from the end if negative. */
   first: number;
   count?: number;
+  /** So many lines before are looked at for colours that go on. */
+  back?: number;
   /** If not all lines have room, those at the end are wanted. */
   end?: boolean;
   /** Text to be marked. */
@@ -97,10 +99,10 @@ function turns(): () => Promise<void> | undefined {
 }
 
 /** The wanted lines, and some before them, in one question if they are not too long. */
-async function readLines(view: View, at: LogPlace, { first, count = MOST_LINES }: LinesWanted) {
+async function readLines(view: View, at: LogPlace, { first, count = MOST_LINES, back = LOOK_BACK }: LinesWanted) {
   const ask = (from: number, many: number) => view.ask("logs.read", { ...at, first: from, count: many });
-  const start = first < 0 ? first - LOOK_BACK : Math.max(0, first - LOOK_BACK);
-  const answer = await ask(start, count + LOOK_BACK);
+  const start = first < 0 ? first - back : Math.max(0, first - back);
+  const answer = await ask(start, count + back);
   const { lines, finished } = answer;
   const begin = first < 0 ? Math.max(0, lines + first) : first;
   const before = answer.items.filter(({ number }) => number < begin);

@@ -45,7 +45,7 @@ function one(view: View, keys: Keys, step: Step, logs: readonly TailedLog[], fai
       .filter((log) => log.step === step.step)
       .map(
         (log) =>
-          html` <span class="log">${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))} ${count(log.lines, "line")}${log.truncated && " (cut)"}</span>${log.tail}`,
+          html` <span class="log">${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))} ${count(log.lines, "line")}${log.truncated && " (cut)"}${log.tail && html` <a href=${`${view.url("log", { ...keys, step: step.step, log: log.log }, { from: -500 })}#end`}>follow</a>`}</span>${log.tail}`,
       )}
     ${links.map(({ name, url }) => outside(url) && html` <a class="outside" href=${outside(url)} rel="noreferrer">${own(name)}</a>`)}
     ${Object.entries(statistics).map(([name, value]) => html` <span class="statistic">${own(name)} ${value}</span>`)}
