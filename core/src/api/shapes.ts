@@ -192,6 +192,10 @@ export const lineShape = z.object({
   channel: z.enum(["stdout", "stderr", "header"]),
   time: millis,
   text: z.string().describe("decoded as UTF-8; what is no UTF-8 becomes U+FFFD"),
+  continues: z
+    .literal(true)
+    .optional()
+    .describe("there for a piece of a line of more than 64 KiB: the next line of its channel goes on with it"),
 });
 
 export const propertyShape = z.object({ value: z.json(), source: z.string() });

@@ -1,38 +1,12 @@
 import { stripVTControlCharacters, TextDecoder } from "node:util";
 import type { LogStore } from "../interfaces/log-store.ts";
+import { namesError } from "../logs/search/error-pattern.ts";
 import { logSearchOf } from "../logs/search/log-search.ts";
-
-/** Where a word begins, also behind a colour; and where a line does. */
-const WORD = String.raw`(?:\b|\dm)`;
-const LINE = String.raw`^(?:\s|\x1b\[[\d;]*m)*`;
-
-/** What lines of programs look like that say what went wrong; in a syntax that RE2 understands too. */
-const ERRORS = [
-  String.raw`${WORD}error\s*(\[\w+\])?:`,
-  String.raw`${WORD}error [A-Z]{1,4}\d+\b`,
-  String.raw`${WORD}(fatal|panic|panicked)\b( error)?( at\b|:)`,
-  String.raw`${LINE}(error|fail(ed|ure)?|fatal)\b[^,]*$`,
-  String.raw`${LINE}[\w.]*(error|exception)\b( \[\w+\])?:`,
-  String.raw`${LINE}traceback \(most recent call last\)`,
-  String.raw`${LINE}not ok \d`,
-  `${LINE}--- fail:`,
-  String.raw`\.\.\. failed$`,
-  String.raw`${WORD}assert(ion)?(error)?\b.*\bfailed\b`,
-  String.raw`${WORD}undefined reference to\b`,
-  String.raw`${WORD}segmentation fault\b`,
-  ": command not found$",
-  ": no such file or directory$",
-  ": permission denied$",
-  String.raw`\*\*\* .*\bstop\.$`,
-];
-
-const PATTERN = ERRORS.join("|");
-const MATCHER = new RegExp(PATTERN, "i");
 
 const SMALL = { lines: 2_000, bytes: 256 * 1024 };
 const AT_ONCE = 200;
 const LONGEST_LINE = 500;
-/** Header lines match now and then, since a command may hold any word. */
+/** Some of the last lines may be Belfry's own. */
 const SPARE = 20;
 
 export interface Excerpt {
@@ -48,7 +22,7 @@ export async function errorLines(store: LogStore, key: string, limit: number, si
   const small = info.lines <= SMALL.lines && info.bytes <= SMALL.bytes;
   const read = (first: number, count: number) => readLines(reader, first, count, signal);
   const found = small
-    ? (await read(0, info.lines)).filter(({ text }) => MATCHER.test(text))
+    ? (await read(0, info.lines)).filter(({ text }) => namesError(text))
     : await search(store, key, limit, signal);
   if (found.length > 0) return { of: "errors", lines: found.slice(0, limit) };
   const end = await read(Math.max(0, info.lines - limit - SPARE), limit + SPARE);
@@ -58,9 +32,8 @@ export async function errorLines(store: LogStore, key: string, limit: number, si
 type Lines = Excerpt["lines"];
 
 async function search(store: LogStore, key: string, limit: number, signal: AbortSignal): Promise<Lines> {
-  const query = { kind: "pattern", wanted: PATTERN, ignoreCase: true } as const;
-  const { items } = await logSearchOf(store).search(key, query, { first: 0, limit: limit + SPARE }, signal);
-  return items.filter(({ channel }) => channel !== "header").map(({ number, text }) => ({ number, text: plain(text) }));
+  const { items } = await logSearchOf(store).search(key, { kind: "errors" }, { first: 0, limit }, signal);
+  return items.map(({ number, text }) => ({ number, text: plain(text) }));
 }
 
 async function readLines(

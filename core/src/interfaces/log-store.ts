@@ -11,6 +11,8 @@ export interface LogLine {
   time: Millis;
   /** The line's bytes without the line feed, not to be written to. A line longer than {@link MAX_LINE_BYTES} is cut in pieces, each a line of its own. */
   data: Uint8Array;
+  /** True for a piece of a line that was too long, unless it is the last: the next line of its channel goes on with it. */
+  continues?: true;
 }
 
 export const MAX_LINE_BYTES = 64 * 1024;

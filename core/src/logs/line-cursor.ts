@@ -1,4 +1,4 @@
-import type { LogLine } from "../interfaces/log-store.ts";
+import { type LogLine, MAX_LINE_BYTES } from "../interfaces/log-store.ts";
 import { channelOf, type Frame, RUN_BYTES, RUN_LENGTH, RUN_OPEN } from "./frame.ts";
 import { countLines } from "./line-count.ts";
 
@@ -65,7 +65,9 @@ export class LineCursor {
       for (let index = 0; index < some; index += 1) {
         const last = open && index === this.#runLines - 1;
         const end = last ? this.#runEnd : text.indexOf(LF, this.#at);
-        lines.push({ number: this.#number, channel, time, data: text.subarray(this.#at, end) });
+        const line: LogLine = { number: this.#number, channel, time, data: text.subarray(this.#at, end) };
+        if (last && end - this.#at === MAX_LINE_BYTES) line.continues = true;
+        lines.push(line);
         this.#number += 1;
         this.#at = last ? end : end + 1;
       }

@@ -79,6 +79,7 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
       { build: seen.build, step: 1, text: "o", ignoreCase: true },
       { build: seen.build, step: 1, log: "stdio", pattern: "^t", first: -2, limit: 1 },
       { build: running.build, step: 1, text: "first" },
+      { build: seen.build, step: 1, errors: true },
     ],
     "master.ready": [{}],
     "plugins.list": [{}],

@@ -84,11 +84,21 @@ for (const [name, config] of STORES) {
       items.map(({ time, ...item }: { time: number }) => item),
       [{ number: 0, channel: "stdout", text: "one error" }],
     );
-    assert.equal(facts, { count: 1, lines: 3, finished: true, complete: true, next: null });
+    assert.equal(facts, {
+      count: 1,
+      before: 0,
+      previous: null,
+      lines: 3,
+      finished: true,
+      complete: true,
+      next: null,
+    });
     const read = await w.kit.call("logs.read", { ...printed, count: 1 });
     assert.is(items[0].time, read.items[0].time, "the same line as `logs.read` has");
     const paged = await search({ text: "error", ignoreCase: true, limit: 1 });
     assert.equal([paged.count, paged.items.length, paged.next], [2, 1, 2]);
+    const errors = await search({ errors: true, first: 2 });
+    assert.equal([errors.items.length, errors.count, errors.previous], [1, 1, null]);
     assert.equal((await search({ pattern: "^[A-Z]+ t" })).items[0].text, "ERROR three");
     assert.equal((await search({ pattern: "^[A-Z]+ t", first: -1 })).items.length, 1);
     const other = await search({ log: "other", text: "error" });
@@ -123,6 +133,7 @@ test("what cannot be searched for is refused with the parameter's name", async (
   assert.equal(await refused(w.kit, { text: "x".repeat(1_001) }), ["BELFRY_PARAMS_INVALID", "text"]);
   assert.equal(await refused(w.kit, {}), ["BELFRY_PARAMS_INVALID", "text"]);
   assert.equal(await refused(w.kit, { text: "a", pattern: "a" }), ["BELFRY_PARAMS_INVALID", "pattern"]);
+  assert.equal(await refused(w.kit, { text: "a", errors: true }), ["BELFRY_PARAMS_INVALID", "errors"]);
   assert.equal(await refused(w.kit, { text: "a", limit: 1_001 }), ["BELFRY_PARAMS_INVALID", "limit"]);
   assert.equal(await refused(w.kit, { text: "a", log: "none" }), ["BELFRY_NOT_FOUND"]);
   assert.equal(await refused(w.kit, { text: "a", step: 9 }), ["BELFRY_NOT_FOUND"]);

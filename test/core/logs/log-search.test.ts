@@ -94,7 +94,19 @@ for (const [name, of] of STORES) {
       { number: 2, channel: "stderr", time: 1_001, text: "needle needle" },
       { number: 4, channel: "stderr", time: 1_001, text: "needle" },
     ]);
-    assert.equal(facts, { count: 3, next: null, complete: true, lines: 6, finished: true });
+    assert.equal(facts, {
+      count: 3,
+      before: 0,
+      previous: null,
+      next: null,
+      complete: true,
+      lines: 6,
+      finished: true,
+    });
+    const { before, previous, items: rest } = await find.find(text("needle"), { first: 3, limit: 10 });
+    assert.equal([before, previous, rest.length], [2, 2, 1], "what is before the first that is wanted");
+    const end = await find.find(text("needle"), { first: 6, limit: 10 });
+    assert.equal([end.count, end.before, end.previous], [3, 3, 4]);
   });
 
   test(`${name}: case does not count if it shall not, also beyond ASCII`, async () => {
@@ -109,6 +121,25 @@ for (const [name, of] of STORES) {
     assert.equal(await numbers(pattern("^Ä.G", true)), [1, 2]);
     assert.equal(await numbers(pattern("^Ä.G")), [1]);
     assert.equal(await numbers(pattern("(?i)error$")), [0, 3]);
+  });
+
+  test(`${name}: lines that name an error are found as they are in summaries of failures, and none of Belfry's own`, async () => {
+    await using world = await logWorld();
+    const store = of(world);
+    const long = `${"assert ".repeat(9_000)}x`;
+    await write(store, [
+      ["header", "$ error: of the command\n"],
+      ["stdout", "0 errors\n\u001b[31mError: a\u001b[0m\nok\nöde: command not found\n"],
+      ["stderr", `${long}\n${long} failed\nnot ok 3 - b\nerror handling, how nice\n`],
+      ["stdout", `${"fine\n".repeat(10_000)}src/a.c:1:2: fatal error: b.h: No such file or directory\n`],
+    ]);
+    await using find = searchWorld(store);
+    const { items, count, before, previous } = await find.find({ kind: "errors" }, { first: 5, limit: 2 });
+    assert.equal(
+      items.map(({ number }) => number),
+      [6, 7],
+    );
+    assert.equal([count, before, previous], [5, 2, 4]);
   });
 
   test(`${name}: a page says where the next one begins, and each counts the whole log`, async () => {
@@ -245,6 +276,7 @@ for (const [name, of] of STORES) {
             ...line,
             text: Buffer.from(line.data).toString(),
           }));
+          if (query.kind === "errors") throw new Error("it is not among the queries");
           const { kind, wanted, ignoreCase } = query;
           const fold = (line: string) => (ignoreCase ? line.toLowerCase() : line);
           const native = new RegExp(wanted, ignoreCase ? "iu" : "u");
@@ -263,6 +295,8 @@ for (const [name, of] of STORES) {
               text: text.slice(0, 2_000),
             })),
             count: matching.length,
+            before: matching.length - wantedLines.length,
+            previous: matching.findLast(({ number }) => number < from)?.number ?? null,
             lines: lines.length,
             next: wantedLines[limit]?.number ?? null,
             complete: true,

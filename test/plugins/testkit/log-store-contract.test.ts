@@ -17,6 +17,7 @@ const faults: [fault: string, promise: RegExp][] = [
   ["last time", /^puts lines together/],
   ["pieces are lines", /^puts lines together/],
   ["long lines", /^cuts a line that is too long/],
+  ["cut unsaid", /^cuts a line that is too long/],
   ["keeps buffers", /^keeps the order of appends/],
   ["grows lines", /^shows what was written after a flush/],
   ["shows unfinished", /^does not show lines/],

@@ -141,8 +141,9 @@ function add(segment: Segment, channel: LogChannel, data: Uint8Array, time: numb
       const part = piece.subarray(start, start + room);
       line.data = line.data.length === 0 && fault === "keeps buffers" ? part : Buffer.concat([line.data, part]);
       start += part.length;
-      if (start < piece.length) segment.open.delete(channel);
-      else break;
+      if (start === piece.length) break;
+      segment.open.delete(channel);
+      if (fault !== "cut unsaid") line.continues = true;
     }
     if (end !== -1) segment.open.delete(channel);
   }

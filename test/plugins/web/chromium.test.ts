@@ -1,8 +1,6 @@
 // time limit: 300 s
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { force } from "@belfry/schedulers";
-import { step } from "@belfry/testkit";
 import type { Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -170,61 +168,6 @@ test("a narrow screen needs no sideways scrolling, and axe finds no serious faul
     }
     await context.close();
   }
-});
-
-test("the viewer loads what comes into sight, keeps no more than 2,000 lines, and follows a log that grows", async () => {
-  let more = (_text: string): Promise<void> => Promise.resolve();
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  const talks = step({
-    run: async (ctx) => {
-      const log = ctx.log("out");
-      more = async (text) => void (await log.write(text));
-      await log.write(Array.from({ length: 100_000 }, (_, i) => `line ${i}\n`).join(""));
-      await ended;
-      return { result: "success" };
-    },
-  });
-  await using world = await webWorld(
-    {},
-    {
-      builders: [{ name: "talks", workers: ["w"], steps: [talks] }],
-      schedulers: [force({ name: "force", builders: ["talks"] })],
-    },
-  );
-  await using browser = await openBrowser();
-  await world.kit.call("schedulers.force", {});
-  await world.kit.event("log.grew", ({ lines }) => lines === 100_000);
-  const page = await browser.newPage();
-  const found = complaints(page);
-  const at = `${world.url}/builders/talks/builds/1/steps/1/logs/1`;
-  const shown = () =>
-    page.evaluate(() => Array.from(document.querySelectorAll(".lines li")).map(({ id }) => Number(id.slice(1))));
-  await page.goto(at);
-  for (let i = 0; i < 20; i++) {
-    await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
-    await page.waitForTimeout(150);
-  }
-  const numbers = await shown();
-  assert.ok(numbers.length <= 2_000 && (numbers.at(-1) ?? 0) > 2_500, `${numbers.length} lines to ${numbers.at(-1)}`);
-  assert.equal(
-    numbers,
-    Array.from(numbers, (_, i) => (numbers[0] ?? 0) + i),
-  );
-  await page.goto(`${at}?first=50000#L50000`);
-  await page.locator("#L49500").waitFor({ timeout: 10_000, state: "attached" });
-  await page.mouse.move(200, 200);
-  await page.mouse.wheel(0, -20_000);
-  await page.locator("#L49000").waitFor({ timeout: 10_000, state: "attached" });
-  await page.goto(`${at}?first=-500#end`);
-  await page.locator("#L99999").waitFor();
-  await more("one more\n");
-  await page.locator("#L100000").waitFor({ timeout: 10_000 });
-  end();
-  await page.getByText("of 100001").waitFor({ timeout: 10_000 });
-  assert.equal(found, []);
 });
 
 test("without JavaScript everything is there, and a form does its work", async () => {

@@ -81,7 +81,7 @@ export function logMethods(deps: ApiDeps) {
           info = await reader.info();
         }
         const decoder = new TextDecoder();
-        const items: { number: number; channel: "stdout" | "stderr" | "header"; time: number; text: string }[] = [];
+        const items: z.output<typeof lineShape>[] = [];
         let bytes = 0;
         // In pieces, so that neither the answer nor the time in one turn grows with the length of lines.
         for (let at = from; items.length < count && bytes < MOST_BYTES; ) {
@@ -93,6 +93,7 @@ export function logMethods(deps: ApiDeps) {
               channel: line.channel,
               time: line.time,
               text: decoder.decode(line.data),
+              ...(line.continues && { continues: true as const }),
             });
             bytes += line.data.length;
             if (bytes >= MOST_BYTES) break;
@@ -122,15 +123,25 @@ export function logMethods(deps: ApiDeps) {
           .max(MOST_WANTED)
           .optional()
           .describe("instead of `text`: what a line has to match somewhere, in RE2's syntax, which has no look-around"),
+        errors: z
+          .literal(true)
+          .optional()
+          .describe(
+            "instead of `text`: lines that look as if a program names an error, as builds that failed have them",
+          ),
         ignoreCase: z.boolean().optional(),
         first: z.int().optional().describe("the line to begin with, from 0; a negative one counts from the end"),
         limit: z.int().min(1).max(MOST_LINES).optional().describe("default 100"),
       }),
       result: z.object({
         items: z.array(
-          lineShape.extend({ text: z.string().describe(`the line's first ${MOST_TEXT} characters, decoded as UTF-8`) }),
+          lineShape
+            .omit({ continues: true })
+            .extend({ text: z.string().describe(`the line's first ${MOST_TEXT} characters, decoded as UTF-8`) }),
         ),
         count: z.int().describe("how many lines match in the whole log, also before `first` and behind the items"),
+        before: z.int().describe("how many of them are before `first`"),
+        previous: z.int().nullable().describe("the last one of these; `null` when there is none"),
         lines: z.int().describe("how many lines the log has"),
         finished: z.boolean(),
         complete: z.boolean().describe("false when it took too long: then `count` is of a part of the log"),
@@ -139,8 +150,8 @@ export function logMethods(deps: ApiDeps) {
       example: { builder: "runtests", number: 1, step: 1, text: "error", ignoreCase: true },
       stability: "experimental",
       cost: 10,
-      async call({ step, log = 1, text, pattern, ignoreCase = false, first = 0, limit = 100, ...ref }, ctx) {
-        const query = toQuery(text, pattern, ignoreCase);
+      async call({ step, log = 1, text, pattern, errors, ignoreCase = false, first = 0, limit = 100, ...ref }, ctx) {
+        const query = toQuery(text, pattern, errors === true, ignoreCase);
         const { id } = await findBuild(deps, ref, ctx.caller);
         const row = await findLog(deps, id, step, log);
         try {
@@ -170,12 +181,21 @@ async function findLog({ store }: ApiDeps, build: number, step: number, log: num
   throw faults.notFound("log", `${typeof log === "number" ? log : `"${log}"`} of step ${step} in build ${build}`);
 }
 
-function toQuery(text: string | undefined, pattern: string | undefined, ignoreCase: boolean): SearchQuery {
+function toQuery(
+  text: string | undefined,
+  pattern: string | undefined,
+  errors: boolean,
+  ignoreCase: boolean,
+): SearchQuery {
+  if (errors) {
+    if (text === undefined && pattern === undefined) return { kind: "errors" };
+    throw refused("errors", "either `errors` or `text` or `pattern`, not two of them");
+  }
   if (pattern !== undefined) {
     if (text !== undefined) throw refused("pattern", "either `text` or `pattern`, not both");
     return { kind: "pattern", wanted: pattern, ignoreCase };
   }
-  if (text === undefined) throw refused("text", "`text` or `pattern` is needed");
+  if (text === undefined) throw refused("text", "`text`, `pattern` or `errors` is needed");
   if (text.includes("\n")) throw refused("text", "a line has no line feed");
   return { kind: "text", wanted: text, ignoreCase };
 }

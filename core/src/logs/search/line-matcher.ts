@@ -1,3 +1,4 @@
+import { ERROR_PATTERN, ERROR_WORDS, namesError } from "./error-pattern.ts";
 import { PatternError, type SearchQuery } from "./query.ts";
 
 /** Tells which lines match. */
@@ -7,14 +8,29 @@ export interface LineMatcher {
   readonly bytes?: Buffer;
   /** What a line of ASCII has to hold once it is in lower case, when nothing else counts. */
   readonly lower?: string;
+  /** Some text of ASCII that each line has that matches, once it is in lower case. */
+  readonly words?: RegExp;
+  /** Lines of Belfry's own, such as the commands that it runs, do not count. */
+  readonly skipsHeader?: boolean;
 }
 
+/** Lines up to this length are tried in a way that is quicker, if longer ones might take for ever. */
+const SHORT = 2_000;
+
 /** Throws a PatternError. The engine for patterns is only loaded when there is one. */
-export async function makeMatcher({ kind, wanted, ignoreCase }: SearchQuery): Promise<LineMatcher> {
+export async function makeMatcher(query: SearchQuery): Promise<LineMatcher> {
+  if (query.kind === "errors") return errorMatcher();
+  const { kind, wanted, ignoreCase } = query;
   if (kind === "pattern") return patternMatcher(wanted, ignoreCase);
   if (!ignoreCase) return { bytes: Buffer.from(wanted), test: (line) => line.includes(wanted) };
   const lower = wanted.toLowerCase();
   return { lower, test: (line) => line.toLowerCase().includes(lower) };
+}
+
+async function errorMatcher(): Promise<LineMatcher> {
+  const long = await patternMatcher(ERROR_PATTERN, true);
+  const test = (line: string) => (line.length <= SHORT ? namesError(line) : long.test(line));
+  return { words: ERROR_WORDS, skipsHeader: true, test };
 }
 
 /** RE2's syntax and its promise: time grows with the length of the line and of the pattern, and with nothing else. */

@@ -30,6 +30,9 @@ export class LineSearch {
   #texts = 0;
   /** How many lines match. */
   count = 0;
+  /** How many of them are before the first that is wanted, and the last of these. */
+  before = 0;
+  previous: number | null = null;
   /** The line that is looked at. */
   #number = 0;
   /** After the end of the log, its beginning is looked at. */
@@ -62,20 +65,30 @@ export class LineSearch {
     if (number < this.#number) this.#wrapped = true;
     this.#number = number;
     if (this.#stopped()) return false;
-    const { bytes, lower } = this.#matcher;
+    const { bytes, lower, words } = this.#matcher;
     const { text } = block;
-    if (bytes) this.#hits(block, (from) => text.indexOf(bytes, from), bytes.length);
-    else if (lower !== undefined && isAscii(text)) {
+    if (bytes) return this.#hits(block, (from) => text.indexOf(bytes, from), bytes.length);
+    if (words) {
+      // Bytes of longer characters become others than those of ASCII, and each is one still.
       const lowered = text.toString("latin1").toLowerCase();
-      this.#hits(block, (from) => lowered.indexOf(lower, from), lower.length);
-    } else return this.#lines(block);
-    return true;
+      const find = (from: number) => {
+        words.lastIndex = from;
+        return words.exec(lowered)?.index ?? -1;
+      };
+      return this.#hits(block, find, 1, true);
+    }
+    if (lower !== undefined && isAscii(text)) {
+      const lowered = text.toString("latin1").toLowerCase();
+      return this.#hits(block, (from) => lowered.indexOf(lower, from), lower.length);
+    }
+    return this.#lines(block);
   }
 
-  /** From one place where it is found to the next, without a look at the lines between. */
-  #hits(block: LineBlock, find: (from: number) => number, size: number): void {
+  /** From one place where it may be to the next, without a look at the lines between; such lines are tested if `unsure`. */
+  #hits(block: LineBlock, find: (from: number) => number, size: number, unsure = false): boolean {
     const { text } = block;
     const run = new Run(block.table);
+    let looked = 0;
     /** The line that begins at `at`, and how many are left in the run from there on. */
     let at = 0;
     let left = 0;
@@ -96,9 +109,14 @@ export class LineSearch {
       const end = feed === -1 ? run.end : Math.min(feed, run.end);
       // What begins in a line that was left open and ends in the next one is in neither.
       const within = hit + size <= end;
-      if (within) this.#found(run, text, at, end);
+      if (within && (!unsure || this.#matcher.test(text.toString("utf8", at, end)))) this.#found(run, text, at, end);
+      if (unsure && end - looked >= LOOK_EVERY) {
+        looked = end;
+        if (this.#stopped()) return false;
+      }
       hit = find(within ? end : hit + 1);
     }
+    return true;
   }
 
   #lines(block: LineBlock): boolean {
@@ -124,8 +142,13 @@ export class LineSearch {
   }
 
   #found(run: Run, text: Buffer, from: number, to: number): void {
+    if (this.#matcher.skipsHeader && run.channel === "header") return;
     this.count += 1;
     const number = this.#number;
+    if (number < this.#range.first) {
+      this.before += 1;
+      this.previous = Math.max(number, this.previous ?? number);
+    }
     if (number < this.#range.first || this.surplus !== null) return;
     if (this.#kept === this.#range.limit || this.#texts >= MOST_TEXTS) {
       this.surplus = number;

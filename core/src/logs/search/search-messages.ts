@@ -21,6 +21,8 @@ export type ToThread = { id: number } & (
 export interface Progress {
   found: FoundLine[];
   count: number;
+  before: number;
+  previous: number | null;
   next: number | null;
 }
 

@@ -109,7 +109,15 @@ class RunningSearch {
   constructor(id: number, { query, range, limit, source }: SearchJob, worker: Worker) {
     this.#id = id;
     this.worker = worker;
-    this.#result = { items: [], count: 0, next: range.first, complete: false, lines: undefined };
+    this.#result = {
+      items: [],
+      count: 0,
+      before: 0,
+      previous: null,
+      next: range.first,
+      complete: false,
+      lines: undefined,
+    };
     this.done = new Promise<ThreadResult>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -144,6 +152,8 @@ class RunningSearch {
     }
     for (const line of message.found) this.#result.items.push(line);
     this.#result.count = message.count;
+    this.#result.before = message.before;
+    this.#result.previous = message.previous;
     this.#result.next = message.next;
     if (message.kind === "progress") return;
     this.#result.complete = message.complete;

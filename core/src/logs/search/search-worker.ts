@@ -43,7 +43,8 @@ class Current {
   }
 
   #progress(): Progress {
-    return { found: this.#search.take(), count: this.#search.count, next: this.#search.next };
+    const { count, before, previous, next } = this.#search;
+    return { found: this.#search.take(), count, before, previous, next };
   }
 }
 

@@ -98,6 +98,12 @@ export function logStoreContract(name: string, open: () => Promise<OpenLogStore>
     for (const { data } of lines) assert.ok(data.byteLength <= MAX_LINE_BYTES, "a line is longer than the limit");
     const last = lines.pop();
     assert.equal(Buffer.from(last?.data ?? []).toString(), "next");
+    const whole = lines.map(({ continues }) => continues !== true);
+    assert.equal(
+      whole.indexOf(true),
+      lines.length - 1,
+      "a piece does not say that the line goes on, or the last one does",
+    );
     assert.ok(Buffer.concat(lines.map(({ data }) => data)).equals(long));
   });
 

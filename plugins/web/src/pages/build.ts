@@ -1,12 +1,14 @@
 import type { PageDefinition, View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { failure } from "../parts/failure.ts";
+import { head } from "../parts/build-head.ts";
+import { failure, unexplained } from "../parts/failure.ts";
 import { steps } from "../parts/steps.ts";
-import { badge, moment, own, shortRevision, span, stateOf, took } from "../parts/texts.ts";
+import { badge, own, shortRevision, stateOf } from "../parts/texts.ts";
 import { type Build, isGood, liveOf, numberOf, theBuild } from "../parts/the-build.ts";
 import { timeline } from "../parts/timeline.ts";
 import { valueText } from "../parts/values.ts";
 import { type Keys, outside } from "../urls.ts";
+import { addBuildData, dataOf } from "./build-data.ts";
 
 /** Of so many logs that are still written the end is shown. */
 const TAILS = 5;
@@ -19,8 +21,8 @@ const page: PageDefinition = {
   async render(view) {
     const keys = { builder: view.keys["builder"] ?? "", number: numberOf(view.keys["number"]) };
     const build = await theBuild(view, keys);
-    const parts = await Promise.all(
-      ["build.head", "build.failure", "build.steps"].map((name) => view.snippet(name, keys)),
+    const [top, why, tree, more] = await Promise.all(
+      ["build.head", "build.failure", "build.steps", "build.more"].map((name) => view.snippet(name, keys)),
     );
     const panels = await view.panels("build", keys);
     return {
@@ -28,55 +30,10 @@ const page: PageDefinition = {
       trail: [view.link("builders", {}, "Builders"), view.link("builder", keys, own(keys.builder))],
       // Why it failed is looked into after its end.
       settled: build.state === "finished" && (build.failure !== null || isGood(build)),
-      body: html`${parts} ${panels} ${triggered(view, build)} ${changes(view, build)} ${properties(build)}`,
+      body: html`${top} ${why} ${tree} ${panels} ${more} ${changes(view, build)}`,
     };
   },
 };
-
-async function head(view: View, keys: Keys) {
-  const build = await theBuild(view, keys);
-  const at = { builder: build.builder, number: build.number };
-  const { branch, revision, usualMillis, startedAt, finishedAt, triggeredBy } = build;
-  const body = html`<div class="head">
-    <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
-    <dl class="facts">
-      <dt>Reason</dt><dd>${own(build.reason)}${triggeredBy && html` of ${view.link("build", triggeredBy, html`${own(triggeredBy.builder)} #${triggeredBy.number}`)}`}</dd>
-      ${build.sourceStamps.map((stamp) => stampRow(stamp))}
-      ${build.sourceStamps.length === 0 && html`<dt>Source</dt><dd>${own(branch)} ${own(shortRevision(revision))}</dd>`}
-      <dt>Worker</dt><dd>${view.link("worker", { worker: build.worker }, own(build.worker))}</dd>
-      <dt>Started</dt><dd>${moment(startedAt ?? build.assignedAt)}</dd>
-      <dt>Took</dt><dd>${took(startedAt, finishedAt)}${usualMillis !== null && html` <span class="usual">usually ${span(usualMillis)}</span>`}
-        ${finishedAt === null && startedAt !== null && usualMillis !== null && html`<progress max=${usualMillis} data-since=${startedAt} aria-label="share of the usual time"></progress>`}</dd>
-      ${build.stopReason && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
-      <dt>Request</dt><dd>${view.link("request", { request: build.request })} of ${view.link("buildset", { buildset: build.buildset })}</dd>
-    </dl>
-    <p class="beside">
-      ${build.number > 1 && html`<a rel="prev" href=${view.url("build", { ...at, number: build.number - 1 })}>← earlier</a> `}
-      <a rel="next" href=${view.url("build.later", at)}>later →</a>
-    </p>
-    ${
-      build.state === "finished"
-        ? view.form(
-            "rebuild",
-            at,
-            html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Rebuild</button>`,
-          )
-        : view.form(
-            "stop",
-            at,
-            html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Stop</button>`,
-          )
-    }
-  </div>`;
-  const live = liveOf(build, ["build."]);
-  return live === undefined ? { body } : { body, live };
-}
-
-function stampRow({ codebase, repository, branch, revision, project, patch }: Build["sourceStamps"][number]): Html {
-  return html`<dt>Source${codebase !== "" && html` ${own(codebase)}`}</dt>
-    <dd>${own(repository)} ${branch && html`<span class="branch">${own(branch)}</span>`} ${revision && html`<code title=${revision}>${own(shortRevision(revision))}</code>`}
-      ${project !== "" && html` ${own(project)}`}${patch && html` with a patch${patch.author && html` of ${own(patch.author)}`}`}</dd>`;
-}
 
 async function stepTree(view: View, keys: Keys) {
   const build = await theBuild(view, keys);
@@ -88,10 +45,31 @@ async function stepTree(view: View, keys: Keys) {
       : log,
   );
   const body = html`<section aria-labelledby="steps"><h2 id="steps">Steps</h2>
-    ${shown.length === 0 ? html`<p class="empty">No step has begun${build.state === "finished" ? "" : " yet"}.</p>` : html`${timeline(shown)} ${steps(view, keys, shown, await Promise.all(logs))}`}
+    ${shown.length === 0 ? html`<p class="empty">No step has begun${build.state === "finished" ? "" : " yet"}.</p>` : html`${timeline(shown)} ${steps(view, keys, shown, await Promise.all(logs), build.failure)}`}
   </section>`;
-  const live = liveOf(build, CHANGING);
+  const live = liveOf(build, CHANGING) ?? unexplained(build);
   return live === undefined ? { body } : { body, live };
+}
+
+/** What grows while a build runs, besides its steps. */
+async function more(view: View, keys: Keys) {
+  const build = await theBuild(view, keys);
+  const body = html`${triggered(view, build)} ${links(build)} ${await dataOf(view, build)} ${properties(build)}`;
+  const live = liveOf(build, ["build.", "step.finished"]);
+  return live === undefined ? { body } : { body, live };
+}
+
+/** What the steps have left elsewhere: packages, reports, pages. */
+function links({ steps = [] }: Build): Html {
+  const all = steps
+    .filter(({ hidden }) => !hidden)
+    .flatMap(({ step, name, links }) =>
+      links.map((link) => ({ step, of: name, name: link.name, url: outside(link.url) })),
+    )
+    .filter(({ url }) => url !== undefined);
+  if (all.length === 0) return null;
+  return html`<section aria-labelledby="links"><h2 id="links">Links of the steps</h2>
+    <ul>${all.map(({ name, url, step, of }) => html`<li><a href=${url} rel="noreferrer">${own(name)}</a> of <a href=${`#step-${step}`}>${own(of)}</a></li>`)}</ul></section>`;
 }
 
 function triggered(view: View, { triggered = [] }: Build): Html {
@@ -134,10 +112,12 @@ function properties({ properties }: Build): Html {
 
 /** The page of a build, and the ways to it. */
 export function addBuild(web: Web): void {
+  addBuildData(web);
   web.page(page);
   web.snippet({ name: "build.head", render: head });
   web.snippet({ name: "build.failure", render: failure });
   web.snippet({ name: "build.steps", render: stepTree });
+  web.snippet({ name: "build.more", render: more });
   web.page({
     name: "build.later",
     path: "/builders/:builder/builds/:number/later",

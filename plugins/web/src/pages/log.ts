@@ -1,183 +1,149 @@
-import { pipeline, Readable } from "node:stream";
-import { createGzip } from "node:zlib";
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { ansiText, plainText } from "../parts/ansi.ts";
-import { count, own } from "../parts/texts.ts";
-import { numberOf } from "../parts/the-build.ts";
-import { type Keys, snippetPath } from "../urls.ts";
+import { hitList, hits, type Sought, soughtIn } from "../parts/log-hits.ts";
+import { type LinesShown, type LinesWanted, logLines, MOST_LINES } from "../parts/log-lines.ts";
+import { type LogPlace, logPlace, wholeOf } from "../parts/log-place.ts";
+import { own } from "../parts/texts.ts";
+import { search, snippetPath } from "../urls.ts";
+import { addLogText } from "./log-raw.ts";
 
-const LINES = 500;
-const FOUND = 200;
 /** So many lines of a log that is still written stand on the page of its build. */
 const TAIL = 8;
-/** What a page shows of one line; the download has all of it. */
-const MOST_OF_A_LINE = 10_000;
+/** So many of the last lines stand there instead of one that is not there. */
+const LAST = 20;
 
-type Lines = CoreMethods["logs.read"]["result"];
+type Logs = CoreMethods["logs.list"]["result"]["items"];
 
 /** Logs: any line of any log at once. */
 export function addLog(web: Web): void {
   const path = "/builders/:builder/builds/:number/steps/:step/logs/:log";
-  web.page({
-    name: "log",
-    path,
-    label: ({ log }) => `log ${log}`,
-    async render(view) {
-      const at = where(view.keys);
-      const [build, { items }] = await Promise.all([
-        view.ask("builds.get", { builder: at.builder, number: at.number }),
-        view.ask("logs.list", { builder: at.builder, number: at.number, step: at.step }),
-      ]);
-      const facts = items.find(({ log }) => log === at.log);
-      const find = view.query.get("find") ?? "";
-      const first = Number(view.query.get("first")) || 0;
-      const shown =
-        facts === undefined || find === ""
-          ? await view.snippet("log.lines", { ...at, first })
-          : await found(view, at, find);
-      return {
-        title: `${facts?.name ?? "Log"} of ${at.builder} #${at.number}`,
-        width: "full",
-        settled: build.state === "finished" && facts?.finished === true,
-        trail: [
-          view.link("builders", {}, "Builders"),
-          view.link("builder", at, own(at.builder)),
-          view.link("build", at),
-          html`<a href=${`${view.url("build", at)}#step-${at.step}`}>step ${at.step}</a>`,
-        ],
-        body: html`${items.length > 1 && html`<p>Logs of this step: ${items.map(({ log, name }) => html`${view.link("log", { ...at, log }, own(name))} `)}</p>`}
-          ${bar(view, at, facts?.lines ?? 0, find)} ${shown}`,
-      };
-    },
-  });
+  web.page({ name: "log", path, label: ({ log }) => `log ${log}`, render: page });
   web.snippet({
     name: "log.lines",
     async render(view, keys) {
-      const at = where(keys);
-      const first = Number(keys["first"]) || 0;
-      const lines = await view.ask("logs.read", { ...at, first, count: LINES });
-      const body = html`${viewed(view, at, lines)} ${onwards(view, at, lines)}`;
-      if (lines.finished) return { body };
-      return {
-        body,
-        live: growing(at),
-      };
+      const at = logPlace(keys);
+      const first = wholeOf(keys["first"], 0);
+      const count = Math.min(MOST_LINES, Math.max(1, wholeOf(keys["count"], MOST_LINES)));
+      const mark = keys["mark"] === undefined ? undefined : String(keys["mark"]);
+      const picked = keys["picked"] === undefined ? undefined : wholeOf(keys["picked"], -1);
+      const shown = await logLines(view, at, { first, count, mark, picked, end: keys["end"] !== undefined });
+      const body = viewed(view, at, shown, { first, count, mark });
+      return shown.finished ? { body } : { body, live: growing(at) };
     },
   });
   web.snippet({
     name: "log.tail",
     async render(view, keys) {
-      const at = where(keys);
-      const { items, finished } = await view.ask("logs.read", { ...at, first: -TAIL, count: TAIL });
+      const at = logPlace(keys);
+      const { body, finished } = await logLines(view, at, { first: -TAIL, count: TAIL, back: TAIL });
       if (finished) return { body: null };
-      const body = html`<ol class="lines">${items.map(({ number, text }) => html`<li><span class="number">${number + 1}</span><code dir="auto">${ansiText(text.slice(0, MOST_OF_A_LINE))}</code></li>`)}</ol>`;
-      return { body, live: growing(at) };
+      return { body: html`<ol class="lines">${body}</ol>`, live: growing(at) };
     },
   });
-  web.page({ name: "log.raw", path: `${path}/raw`, render: raw });
+  addLogText(web, path);
 }
 
-const growing = ({ builder, number, step, log }: At) => ({
+const growing = ({ builder, number, step, log }: LogPlace) => ({
   types: ["log.grew", "log.finished"],
   match: { builder, number, step, log },
 });
 
-interface At {
-  [key: string]: string | number;
-  builder: string;
-  number: number;
-  step: number;
-  log: number;
-}
-
-function where(keys: Keys): At {
+async function page(view: View) {
+  const at = logPlace(view.keys);
+  const [build, { items }] = await Promise.all([
+    view.ask("builds.get", { builder: at.builder, number: at.number }),
+    view.ask("logs.list", { builder: at.builder, number: at.number, step: at.step }),
+  ]);
+  const facts = items.find(({ log }) => log === at.log);
+  const sought = soughtIn(view);
   return {
-    builder: String(keys["builder"] ?? ""),
-    number: numberOf(keys["number"]),
-    step: numberOf(keys["step"]),
-    log: numberOf(keys["log"]),
+    title: `${facts?.name ?? "Log"} of ${at.builder} #${at.number}`,
+    width: "full" as const,
+    settled: build.state === "finished" && facts?.finished === true,
+    trail: [
+      view.link("builders", {}, "Builders"),
+      view.link("builder", at, own(at.builder)),
+      view.link("build", at),
+      html`<a href=${`${view.url("build", at)}#step-${at.step}`}>step ${at.step}</a>`,
+    ],
+    body: html`${others(view, at, items)} ${bar(view, at, sought)}
+      ${sought !== undefined && view.query.get("list") === "1" ? await hitList(view, at, sought) : await lines(view, at, sought)}`,
   };
 }
 
-function bar(view: View, at: At, lines: number, find: string): Html {
+/** The lines that were asked for: by number, by what is in them, or from the beginning. */
+async function lines(view: View, at: LogPlace, sought: Sought | undefined): Promise<Html> {
+  const found = sought && (await hits(view, at, sought));
+  const from = wholeOf(view.query.get("from"), found?.line === undefined ? 1 : Math.max(1, found.line - 4));
+  const count = Math.min(MOST_LINES, Math.max(1, wholeOf(view.query.get("lines"), MOST_LINES)));
+  const mark = sought && !sought.pattern && !sought.errors ? sought.find : undefined;
+  let first = from < 0 ? from : Math.max(0, from - 1);
+  let beyond: Html = null;
+  const { items, lines: all, finished } = await view.ask("logs.read", { ...at, first, count: 1 });
+  if (items.length === 0 && all > 0) {
+    first = -Math.min(count, LAST);
+    beyond = html`<p role="status">There is no line ${from}${finished ? "" : " yet"}. These are the last ones.</p>`;
+  }
+  const keys = { ...at, first, count, ...(mark && { mark }), ...(found?.line !== undefined && { picked: found.line }) };
+  return html`${found?.body} ${beyond} ${await view.snippet("log.lines", keys)}`;
+}
+
+function others(view: View, at: LogPlace, items: Logs): Html {
+  if (items.length < 2) return null;
+  return html`<nav aria-label="Logs of this step" class="others">Logs of this step: ${items.map(
+    ({ log, name }) =>
+      html`<a href=${view.url("log", { ...at, log })} aria-current=${log === at.log ? "page" : undefined}>${own(name)}</a> `,
+  )}</nav>`;
+}
+
+function bar(view: View, at: LogPlace, sought: Sought | undefined): Html {
   const here = view.url("log", at);
-  return html`<form method="get" action=${here} role="search" class="filters">
-      <label>Find <input type="search" name="find" value=${find} maxlength="1000" /></label> <button>Search</button>
+  return html`<div class="log-bar">
+    <form method="get" action=${here} role="search" class="filters">
+      <label>Find <input type="search" name="find" value=${sought?.find ?? ""} maxlength="1000" aria-keyshortcuts="/" /></label>
+      <label><input type="checkbox" name="pattern" value="1" checked=${sought?.pattern} /> as a pattern</label> <button>Search</button>
     </form>
     <form method="get" action=${here} class="filters">
-      <label>Line <input name="first" inputmode="numeric" pattern="-?[0-9]*" size="8" /></label> <button>Go</button>
-      <span>${count(lines, "line")}: <a href=${here}>first</a> · <a href=${`${view.url("log", at, { first: -LINES })}#end`}>last</a> · <a href=${view.url("log.raw", at)} download>download</a>, <a href=${view.url("log.raw", at, { gzip: 1 })} download>gzipped</a></span>
-    </form>`;
+      <label>Line <input name="from" inputmode="numeric" pattern="-?[0-9]*" size="9" /></label> <button>Go</button>
+    </form>
+    <p class="ways">
+      <a href=${here} data-go="first" aria-keyshortcuts="G">first</a>
+      <a href=${`${view.url("log", at, { from: -MOST_LINES })}#end`} data-go="end" aria-keyshortcuts="Shift+G">last</a>
+      <a href=${view.url("log", at, { errors: 1 })} data-go="errors" aria-keyshortcuts="E">errors</a>
+      <a href=${view.url("log.text", at)}>plain text</a>
+      <a href=${view.url("log.raw", at)}>raw</a>
+      <a href=${view.url("log.raw", at, { download: 1 })} download>download</a>
+      <a href=${view.url("log.raw", at, { gzip: 1 })} download>gzipped</a>
+    </p>
+    <p class="switches" hidden>
+      <button type="button" data-switch="unwrapped">Long lines in one row</button>
+      <button type="button" data-switch="timed">Times</button>
+      <button type="button" class="follow" aria-pressed="false" hidden>Follow</button>
+      <span class="help">Keys: / find, n and N next and previous, e errors, g first, G last. Shift with a click picks several lines.</span>
+    </p>
+    <p class="help"><b>err</b> stands before what was written as an error, <b>ci</b> before what Belfry says.</p>
+    <p class="told" role="status"></p>
+  </div>`;
 }
 
 /** Lines as the viewer of the script goes on from: it reads more of them from the same snippet. */
-function viewed(view: View, at: At, { items, next, lines, finished }: Lines): Html {
-  const url = snippetPath("log.lines", at);
-  return html`${items.length === 0 && html`<p class="empty">No line is here.</p>`}
-    <ol class="lines" data-url=${url} data-first=${items[0]?.number ?? next} data-next=${next} data-lines=${lines} data-finished=${String(finished)}>
-      ${lineItems(view, at, items, (number) => `${view.url("log", at, { first: number - (number % LINES) || undefined })}#L${number}`)}
-    </ol>`;
-}
-
-function lineItems(view: View, at: At, lines: Lines["items"], href: (number: number) => string): Html {
-  return lines.map(({ number, channel, time, text }) => {
-    const rest =
-      text.length > MOST_OF_A_LINE &&
-      html` <a href=${view.url("log.raw", at)}>… the download has all ${text.length} characters</a>`;
-    return html`<li id=${`L${number}`}><a class="number" href=${href(number)} title=${new Date(time).toISOString()}>${number + 1}</a><code class=${channel} dir="auto">${ansiText(text.slice(0, MOST_OF_A_LINE))}${rest}</code></li>`;
-  });
-}
-
-function onwards(view: View, at: At, { items, next, lines, finished }: Lines): Html {
-  const first = items[0]?.number ?? 0;
-  return html`<nav class="pager" id="end" aria-label="Parts of the log">
-    ${first > 0 && html`<a rel="prev" href=${view.url("log", at, { first: Math.max(0, first - LINES) || undefined })}>Earlier lines</a> `}
-    ${next < lines && html`<a rel="next" href=${view.url("log", at, { first: next })}>Later lines</a> `}
-    ${items.length > 0 && `lines ${first + 1} to ${next} of ${lines}`}${!finished && ", and more to come"}
+function viewed(view: View, at: LogPlace, shown: LinesShown, { count, mark }: LinesWanted & { count: number }): Html {
+  const { first, next, lines, finished, body } = shown;
+  const part = count === MOST_LINES ? undefined : count;
+  const wish = { wrap: view.query.get("wrap"), times: view.query.get("times") };
+  const classes = ["lines", wish.wrap === "0" && "unwrapped", wish.times === "1" && "timed"].filter(Boolean).join(" ");
+  const to = (from: number | undefined, more: object = {}) =>
+    `${view.url("log", at)}${search({ ...wish, lines: part, from, ...more })}`;
+  const onwards = (id: string | undefined) => html`<nav class="pager" id=${id} aria-label=${id ? "Onwards" : "Back"}>
+    ${first > 0 && html`<a rel="prev" href=${to(Math.max(1, first + 1 - count))}>Earlier lines</a> `}
+    ${next < lines && html`<a rel="next" href=${to(next + 1)}>Later lines</a> `}
+    <span class="where">${next > first && `lines ${first + 1} to ${next} of ${lines}`}${!finished && ", and more to come"}</span>
+    <noscript> <a href=${to(first + 1, { wrap: wish.wrap === "0" ? undefined : 0 })}>${wish.wrap === "0" ? "wrap long lines" : "long lines in one row"}</a>
+      · <a href=${to(first + 1, { times: wish.times === "1" ? undefined : 1 })}>${wish.times === "1" ? "no times" : "times"}</a></noscript>
   </nav>`;
-}
-
-async function found(view: View, at: At, find: string): Promise<Html> {
-  const from = Number(view.query.get("from")) || 0;
-  const {
-    items,
-    count: many,
-    next,
-    complete,
-    lines,
-  } = await view.ask("logs.search", { ...at, text: find, ignoreCase: true, first: from, limit: FOUND });
-  const around = (number: number) =>
-    `${view.url("log", at, { first: Math.max(0, number - 20) || undefined })}#L${number}`;
-  return html`<p role="status">${complete ? "" : "At least "}${count(many, "line")} of ${lines} with <b dir="auto">${find}</b></p>
-    ${items.length > 0 && html`<ol class="lines">${lineItems(view, at, items, around)}</ol>`}
-    ${next !== null && html`<p><a rel="next" href=${view.url("log", at, { find, from: next })}>More of them</a></p>`}`;
-}
-
-/** The whole log as text, read while it is sent, so that it is never whole in memory. */
-async function raw(view: View) {
-  const at = where(view.keys);
-  const first = await view.ask("logs.read", { ...at, first: 0, count: 1_000 });
-  const keep = view.query.get("plain") === "1" ? plainText : (text: string) => text;
-  async function* text() {
-    for (let lines = first; ; lines = await view.ask("logs.read", { ...at, first: lines.next, count: 1_000 })) {
-      if (lines.items.length === 0 || view.signal.aborted) return;
-      yield lines.items.map((line) => `${keep(line.text)}\n`).join("");
-    }
-  }
-  const zipped = view.query.get("gzip") === "1";
-  const name = `${at.builder}-${at.number}-${at.step}-${at.log}.txt`.replace(/[^\w.-]+/g, "_");
-  const lines = Readable.from(text());
-  return {
-    type: zipped ? "application/gzip" : "text/plain; charset=utf-8",
-    content: zipped ? compressed(lines) : lines,
-    headers: { "Content-Disposition": zipped ? `attachment; filename="${name}.gz"` : `inline; filename="${name}"` },
-  };
-}
-
-function compressed(lines: Readable): Readable {
-  const zip = createGzip();
-  pipeline(lines, zip, () => undefined);
-  return zip;
+  return html`${onwards(undefined)} ${next === first && html`<p class="empty">No line is here.</p>`}
+    <ol class=${classes} data-url=${snippetPath("log.lines", { ...at, ...(mark && { mark }) })} data-first=${first} data-next=${next} data-lines=${lines} data-finished=${String(finished)}>
+      ${body}
+    </ol> ${onwards("end")}`;
 }

@@ -1,110 +1,192 @@
 import { type Html, html } from "../html.ts";
+import { outside } from "../urls.ts";
+import { changed, type Look, namesOf, PLAIN } from "./looks.ts";
 
-interface Look {
-  fg?: number | undefined;
-  bg?: number | undefined;
-  bold?: boolean;
-  dim?: boolean;
-  italic?: boolean;
-  under?: boolean;
+export interface AnsiLine {
+  body: Html;
+  /** How many elements it is made of. */
+  nodes: number;
+  /** What the next line of the same channel begins with. */
+  look: Look;
 }
 
-/** Control sequences: CSI, OSC with its end, other escapes of two characters. */
+export interface AnsiOptions {
+  /** What the line begins with. Default: plain. */
+  look?: Look;
+  /** Text to be marked, whatever its case. */
+  mark?: string | undefined;
+}
+
+/** So many pieces of one line have a look of their own; what follows is one piece. */
+const MOST_PIECES = 40;
+const LONGEST_TITLE = 500;
+const LONGEST_LOOK = 5_000;
+
+/** Control sequences: CSI, OSC, strings of other kinds, other escapes of two characters. One without its end hides nothing. */
 const SEQUENCE =
-  /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\](?:[^\u0007\u001b]*)(?:\u0007|\u001b\\|$)|[PX^_](?:[^\u001b]*)(?:\u001b\\|$)|[ -/]*[0-~]?)/g;
+  /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\]([^\u0007\u001b]*)(?:\u0007|\u001b\\)|[PX^_][^\u001b]*\u001b\\|[ -/]*[0-~]?)/g;
 /** What has no place in a line: other control characters, and those that turn the direction of what follows. */
-const UNSHOWN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+const UNSHOWN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const ADDRESS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f]+/gi;
+
+interface Piece {
+  text: string;
+  /** Classes of the stylesheet. */
+  names: string;
+  /** Where it leads, as a sequence said. */
+  href?: string | undefined;
+}
 
 /**
- * A line of a log with its colours. Sequences that move, hide or link do nothing. Every line begins
- * plain, so that a line looks the same wherever reading begins.
+ * A line of a log with its colours and links. Sequences that move, erase, hide or name windows do nothing;
+ * those that link do so to `http:`, `https:` and `mailto:` only, and it is shown where to. What a lone
+ * carriage return has overwritten is told, not shown.
  */
-export function ansiText(line: string): Html {
-  if (!line.includes("\u001b")) return shown(line);
-  const pieces: Html[] = [];
-  let look: Look = {};
-  let at = 0;
-  const add = (text: string) => {
-    if (text !== "") pieces.push(dressed(shown(text), look));
-  };
-  for (const match of line.matchAll(SEQUENCE)) {
-    add(line.slice(at, match.index));
-    at = match.index + match[0].length;
-    if (match[2] === "m") look = changed(look, match[1] ?? "");
+export function ansiLine(line: string, { look = PLAIN, mark }: AnsiOptions = {}): AnsiLine {
+  const read = piecesOf(line, look);
+  const body: Html[] = [];
+  let nodes = 0;
+  for (const [made, size] of limited(read.pieces).map((piece) => dressed(piece, mark))) {
+    body.push(made);
+    nodes += size;
   }
-  add(line.slice(at));
-  return pieces;
+  if (read.redrawn.length > 0) {
+    const said = `redrawn ${read.redrawn.length}×`;
+    body.push(html`<i class="redrawn" title=${read.redrawn.join("\n").slice(-LONGEST_TITLE)}>${said}</i>`);
+    nodes += 1;
+  }
+  return { body, nodes, look: read.look };
+}
+
+export function ansiText(line: string): Html {
+  return ansiLine(line).body;
+}
+
+/** How the line after this one begins. Of a long line only the end is looked at. */
+export function lookAfter(line: string, look: Look): Look {
+  if (!line.includes("\u001b[")) return look;
+  // What was before the last reset does not matter.
+  const from = Math.max(0, line.lastIndexOf("\u001b[0m"), line.lastIndexOf("\u001b[m"), line.length - LONGEST_LOOK);
+  let last = look;
+  for (const [, codes, end] of line.slice(from).matchAll(SEQUENCE)) if (end === "m") last = changed(last, codes ?? "");
+  return last;
 }
 
 /** Without colours: for titles and plain text. */
 export function plainText(line: string): string {
-  return shown(line.replace(SEQUENCE, ""));
+  const text = line.replace(SEQUENCE, "").replace(/\r+$/, "");
+  return clean(text.slice(text.lastIndexOf("\r") + 1));
 }
 
-// A lone carriage return overwrites: what was there last is what a terminal shows.
-function shown(text: string): string {
-  const last = text.replace(/\r+$/, "");
-  return last.slice(last.lastIndexOf("\r") + 1).replace(UNSHOWN, "\ufffd");
-}
-
-function dressed(text: string, { fg, bg, bold, dim, italic, under }: Look): Html {
-  const names = [
-    fg !== undefined && `fg${fg}`,
-    bg !== undefined && `bg${bg}`,
-    bold && "bold",
-    dim && "dim",
-    italic && "italic",
-    under && "under",
-  ].filter(Boolean);
-  return names.length === 0 ? text : html`<span class=${names.join(" ")}>${text}</span>`;
-}
-
-function changed(before: Look, codes: string): Look {
-  let look = { ...before };
-  const list = codes === "" ? [0] : codes.split(/[;:]/).map(Number);
-  for (let i = 0; i < list.length; i++) {
-    const code = list[i] ?? 0;
-    if (code === 0) look = {};
-    else if (code === 1) look.bold = true;
-    else if (code === 2) look.dim = true;
-    else if (code === 3) look.italic = true;
-    else if (code === 4) look.under = true;
-    else if (code === 22) look.bold = look.dim = false;
-    else if (code === 23) look.italic = false;
-    else if (code === 24) look.under = false;
-    else if (code === 39) look.fg = undefined;
-    else if (code === 49) look.bg = undefined;
-    else if (code >= 30 && code <= 37) look.fg = code - 30;
-    else if (code >= 90 && code <= 97) look.fg = code - 82;
-    else if (code >= 40 && code <= 47) look.bg = code - 40;
-    else if (code >= 100 && code <= 107) look.bg = code - 92;
-    else if (code === 38 || code === 48) {
-      const [colour, taken] = extended(list.slice(i + 1));
-      if (code === 38) look.fg = colour;
-      else look.bg = colour;
-      i += taken;
+function piecesOf(line: string, before: Look): { pieces: Piece[]; redrawn: string[]; look: Look } {
+  const drawn: Piece[][] = [[]];
+  let look = before;
+  let names = namesOf(look);
+  let href: string | undefined;
+  const add = (text: string) => {
+    if (text === "") return;
+    const pieces = drawn.at(-1) as Piece[];
+    const last = pieces.at(-1);
+    if (last !== undefined && last.names === names && last.href === href) last.text += text;
+    else pieces.push({ text, names, href });
+  };
+  const take = (text: string) => {
+    for (const [i, part] of text.split("\r").entries()) {
+      // A lone carriage return overwrites: what was there last is what a terminal shows.
+      if (i > 0 && drawn.at(-1)?.length !== 0) drawn.push([]);
+      add(clean(part));
     }
+  };
+  const whole = line.replace(/\r+$/, "");
+  let at = 0;
+  if (whole.includes("\u001b"))
+    for (const match of whole.matchAll(SEQUENCE)) {
+      take(whole.slice(at, match.index));
+      at = match.index + match[0].length;
+      if (match[2] === "m") {
+        look = changed(look, match[1] ?? "");
+        names = namesOf(look);
+      } else if (match[3] !== undefined) href = linkOf(match[3], href);
+    }
+  take(whole.slice(at));
+  if (drawn.length > 1 && drawn.at(-1)?.length === 0) drawn.pop();
+  const pieces = drawn.pop() ?? [];
+  return { pieces, redrawn: drawn.map(textOf), look };
+}
+
+const clean = (text: string): string => text.replace(UNSHOWN, "\ufffd");
+
+/** What a sequence `OSC 8 ; parameters ; address` links to from here on. */
+function linkOf(command: string, before: string | undefined): string | undefined {
+  const address = /^8;[^;]*;(.*)$/s.exec(command)?.[1];
+  return address === undefined ? before : outside(address);
+}
+
+function limited(pieces: readonly Piece[]): readonly Piece[] {
+  if (pieces.length <= MOST_PIECES) return pieces;
+  return [...pieces.slice(0, MOST_PIECES), { text: textOf(pieces.slice(MOST_PIECES)), names: "" }];
+}
+
+const textOf = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join("");
+
+function dressed({ text, names, href }: Piece, mark: string | undefined): [Html, number] {
+  const [inner, nodes] = href === undefined ? linked(text, mark) : marked(text, mark);
+  const dress = names === "" ? inner : html`<span class=${names}>${inner}</span>`;
+  const size = nodes + (names === "" ? 0 : 1);
+  return href === undefined ? [dress, size] : [link(href, dress, text), size + 1];
+}
+
+/** A link that somebody else wrote, with where it leads when its text is another. */
+function link(href: string, body: Html, text: string): Html {
+  const { host, protocol, pathname } = new URL(href);
+  const where = text === href ? undefined : host || `${protocol}${pathname}`;
+  return html`<a href=${href} data-host=${where} title=${href} rel="noreferrer nofollow ugc">${body}</a>`;
+}
+
+/** Text with its addresses as links. */
+function linked(text: string, mark: string | undefined): [Html, number] {
+  if (!text.includes("://")) return marked(text, mark);
+  const pieces: Html[] = [];
+  let nodes = 0;
+  let at = 0;
+  const add = (part: string) => {
+    const [made, size] = marked(part, mark);
+    pieces.push(made);
+    nodes += size;
+  };
+  for (const match of text.matchAll(ADDRESS)) {
+    if (pieces.length >= 2 * MOST_PIECES) break;
+    const address = match[0].replace(/[.,;:!?*)\]}]+$/, "");
+    const safe = outside(address);
+    if (safe === undefined) continue;
+    add(text.slice(at, match.index));
+    const [made, size] = marked(address, mark);
+    pieces.push(html`<a href=${safe} rel="noreferrer nofollow ugc">${made}</a>`);
+    nodes += size + 1;
+    at = match.index + address.length;
   }
-  return look;
+  add(text.slice(at));
+  return [pieces, nodes];
 }
 
-/** 256 colours and true colour, as the nearest of the sixteen that the stylesheet has. */
-function extended([kind, ...rest]: number[]): [number | undefined, number] {
-  if (kind === 5) return [rest[0] !== undefined && rest[0] < 16 ? rest[0] : fromCube(rest[0] ?? 0), 2];
-  if (kind === 2) return [nearest(rest[0] ?? 0, rest[1] ?? 0, rest[2] ?? 0), 4];
-  return [undefined, 0];
-}
-
-function fromCube(index: number): number {
-  if (index >= 232) return index < 240 ? 8 : index < 250 ? 7 : 15;
-  const n = index - 16;
-  const level = (value: number) => (value === 0 ? 0 : 55 + value * 40);
-  return nearest(level(Math.floor(n / 36)), level(Math.floor(n / 6) % 6), level(n % 6));
-}
-
-function nearest(r: number, g: number, b: number): number {
-  const top = Math.max(r, g, b);
-  if (top < 50) return 0;
-  const bits = (r > top / 2 ? 1 : 0) + (g > top / 2 ? 2 : 0) + (b > top / 2 ? 4 : 0);
-  return bits + (top > 190 ? 8 : 0);
+function marked(text: string, mark: string | undefined): [Html, number] {
+  if (mark === undefined || mark === "") return [text, 0];
+  const lower = text.toLowerCase();
+  // Where lower case has another length, places in it are none in the text.
+  const wanted = mark.toLowerCase();
+  if (lower.length !== text.length || !lower.includes(wanted)) return [text, 0];
+  const pieces: Html[] = [];
+  let nodes = 0;
+  let at = 0;
+  for (
+    let hit = lower.indexOf(wanted);
+    hit !== -1 && nodes < MOST_PIECES;
+    hit = lower.indexOf(wanted, hit + wanted.length)
+  ) {
+    pieces.push(text.slice(at, hit), html`<mark>${text.slice(hit, hit + wanted.length)}</mark>`);
+    at = hit + wanted.length;
+    nodes += 1;
+  }
+  pieces.push(text.slice(at));
+  return [pieces, nodes];
 }

@@ -1,16 +1,19 @@
-import type { Snippet, View } from "../extension.ts";
+import type { Live, Snippet, View } from "../extension.ts";
 import { html } from "../html.ts";
 import type { Keys } from "../urls.ts";
 import { ansiText } from "./ansi.ts";
+import { lineUrl, logPlace } from "./log-place.ts";
 import { badge, moment, own, shortRevision } from "./texts.ts";
-import { isGood, liveOf, theBuild } from "./the-build.ts";
+import { type Build, isGood, liveOf, theBuild } from "./the-build.ts";
+
+/** What changes a build that failed: it is looked into after its end. */
+export const unexplained = (build: Build): Live | undefined =>
+  build.failure || isGood(build) ? undefined : { types: ["build.explained"], match: { build: build.id } };
 
 /** Why a build failed: lines with errors, failed tests, the last good build and what changed since. */
 export async function failure(view: View, keys: Keys): Promise<Snippet> {
   const build = await theBuild(view, keys);
-  const live =
-    liveOf(build, ["build."]) ??
-    (build.failure || isGood(build) ? undefined : { types: ["build.explained"], match: { build: build.id } });
+  const live = liveOf(build, ["build."]) ?? unexplained(build);
   const found = build.failure;
   const body =
     found === null || found === undefined
@@ -24,7 +27,7 @@ export async function failure(view: View, keys: Keys): Promise<Snippet> {
                 ) => html`<p>${log.of === "errors" ? "Lines with errors" : "The last lines"} of ${view.link("log", { ...keys, step: step.step, log: log.log }, own(log.name))}</p>
                   <ol class="lines">${log.lines.map(
                     ({ number, text }) =>
-                      html`<li><a class="number" href=${`${view.url("log", { ...keys, step: step.step, log: log.log }, { first: Math.max(0, number - 20) })}#L${number}`}>${number + 1}</a><code dir="auto">${ansiText(text)}</code></li>`,
+                      html`<li><a class="number" href=${lineUrl(view, logPlace({ ...keys, step: step.step, log: log.log }), number)}>${number + 1}</a><code dir="auto">${ansiText(text)}</code></li>`,
                   )}</ol>`,
               )}`,
           )}

@@ -88,3 +88,9 @@ export function own(text: string | null | undefined): Html {
 }
 
 export const count = (many: number, one: string, more = `${one}s`): string => `${many} ${many === 1 ? one : more}`;
+
+/** A size, in the unit that it is easiest to read in. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1_000) return count(bytes, "byte");
+  return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

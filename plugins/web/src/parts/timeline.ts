@@ -15,13 +15,16 @@ export function timeline(steps: readonly Step[]): Html {
   const whole = Math.max(1, last - begin) * (shown.some(({ finishedAt }) => finishedAt === null) ? 1.1 : 1);
   const x = (at: number) => Math.round(((at - begin) / whole) * WIDTH);
   const title = `When each of the ${shown.length} steps ran, ${span(last - begin)} in all`;
-  return html`<svg class="timeline" viewBox=${`0 0 ${WIDTH} ${shown.length * ROW}`} height=${shown.length * ROW} preserveAspectRatio="none" role="img" aria-label=${title}>
+  return html`<svg class="timeline" viewBox=${`0 0 ${WIDTH} ${shown.length * ROW}`} height=${shown.length * ROW} preserveAspectRatio="none" role="group" aria-label=${title}>
     ${shown.map(({ name, startedAt, finishedAt, ...step }, i) => {
       const left = x(startedAt);
       const right = finishedAt === null ? WIDTH : x(finishedAt);
       const state = stateOf({ state: "running", result: step.result });
-      return html`<rect class=${state} x=${left} y=${i * ROW} width=${Math.max(2, right - left)} height=${ROW - 2}>
-        <title>${`${name}: ${wordOf(state)}${finishedAt === null ? "" : `, ${span(finishedAt - startedAt)}`}`}</title></rect>`;
+      const said = `${name}: ${wordOf(state)}${finishedAt === null ? "" : `, ${span(finishedAt - startedAt)}`}`;
+      // The same links are in the tree: the tabulator need not go through them twice.
+      return html`<a href=${`#step-${step.step}`} tabindex="-1" aria-label=${said}>
+        <rect class=${state} x=${left} y=${i * ROW} width=${Math.max(2, right - left)} height=${ROW - 2}><title>${said}</title></rect></a>`;
     })}
-  </svg>`;
+  </svg>
+  <p class="axis"><span>0</span>${steps.length > MOST && html`<span>the first ${MOST} of ${steps.length} steps</span>`}<span>${span(last - begin)}</span></p>`;
 }

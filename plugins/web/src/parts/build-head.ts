@@ -1,0 +1,74 @@
+import type { View } from "../extension.ts";
+import { type Html, html } from "../html.ts";
+import type { Keys } from "../urls.ts";
+import { badge, count, moment, own, shortRevision, span, stateOf, took } from "./texts.ts";
+import { type Build, liveOf, theBuild } from "./the-build.ts";
+
+/** So many are named at the top. */
+const PEOPLE = 10;
+
+/** What a build is, how it did, and what can be done with it. */
+export async function head(view: View, keys: Keys) {
+  const build = await theBuild(view, keys);
+  const at = { builder: build.builder, number: build.number };
+  const { branch, revision, usualMillis, startedAt, assignedAt, finishedAt, triggeredBy } = build;
+  const missing = () => undefined;
+  const [request, earlier] = await Promise.all([
+    view.ask("requests.get", { request: build.request }).catch(missing),
+    build.number > 1 ? view.ask("builds.get", { ...at, number: build.number - 1 }).catch(missing) : undefined,
+  ]);
+  const body = html`<div class="head">
+    <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
+    <dl class="facts">
+      <dt>Reason</dt><dd>${own(build.reason)}${triggeredBy && html` of ${view.link("build", triggeredBy, html`${own(triggeredBy.builder)} #${triggeredBy.number}`)}`}</dd>
+      ${build.sourceStamps.filter(isSaid).map((stamp) => stampRow(stamp))}
+      ${build.sourceStamps.length === 0 && (branch || revision) && html`<dt>Source</dt><dd>${own(branch)} ${own(shortRevision(revision))}</dd>`}
+      ${people(build)}
+      <dt>Worker</dt><dd>${view.link("worker", { worker: build.worker }, own(build.worker))}</dd>
+      ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${request.retries > 0 && ` with ${count(request.retries, "try", "tries")} before`}</dd>`}
+      <dt>Started</dt><dd>${moment(startedAt ?? assignedAt)}</dd>
+      <dt>Took</dt><dd>${took(startedAt, finishedAt)}${usualMillis !== null && html` <span class="usual">usually ${span(usualMillis)}</span>`}
+        ${finishedAt === null && startedAt !== null && usualMillis !== null && html`<progress max=${usualMillis} data-since=${startedAt} aria-label="share of the usual time"></progress>`}</dd>
+      ${build.stopReason && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
+      <dt>Request</dt><dd>${view.link("request", { request: build.request })} of ${view.link("buildset", { buildset: build.buildset })}</dd>
+    </dl>
+    <p class="beside">
+      ${earlier && html`<a rel="prev" href=${view.url("build", { ...at, number: build.number - 1 })}>← earlier</a> `}
+      <a rel="next" href=${view.url("build.later", at)}>later →</a>
+    </p>
+    ${
+      build.state === "finished"
+        ? view.form(
+            "rebuild",
+            at,
+            html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Rebuild</button>`,
+          )
+        : view.form(
+            "stop",
+            at,
+            html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Stop</button>`,
+          )
+    }
+  </div>`;
+  const live = liveOf(build, ["build."]);
+  return live === undefined ? { body } : { body, live };
+}
+
+/** Who made what was built. */
+function people({ changes = [], sourceStamps }: Build): Html {
+  const authors = [...changes.map(({ author }) => author), ...sourceStamps.map(({ patch }) => patch?.author ?? "")];
+  const names = [...new Set(authors)].filter((name) => name !== "");
+  if (names.length === 0) return null;
+  const shown = names.slice(0, PEOPLE).map((name, i) => html`${i > 0 && ", "}${own(name)}`);
+  return html`<dt>People</dt><dd>${shown}${names.length > PEOPLE && ` and ${names.length - PEOPLE} others`}${changes.length > 0 && html`, <a href="#changes">${count(changes.length, "change")}</a>`}</dd>`;
+}
+
+/** Whether there is anything to be said of where the source is from. */
+const isSaid = ({ repository, branch, revision, codebase, project, patch }: Build["sourceStamps"][number]): boolean =>
+  [repository, branch, revision, codebase, project, patch].some(Boolean);
+
+function stampRow({ codebase, repository, branch, revision, project, patch }: Build["sourceStamps"][number]): Html {
+  return html`<dt>Source${codebase !== "" && html` ${own(codebase)}`}</dt>
+    <dd>${own(repository)} ${branch && html`<span class="branch">${own(branch)}</span>`} ${revision && html`<code title=${revision}>${own(shortRevision(revision))}</code>`}
+      ${project !== "" && html` ${own(project)}`}${patch && html` with a patch${patch.author && html` of ${own(patch.author)}`}`}</dd>`;
+}
