@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { BelfryError } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
-import type { ApiMethod, Caller } from "../interfaces/api-method.ts";
+import type { ApiMethod, Caller, CallerFacts } from "../interfaces/api-method.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
@@ -10,7 +10,15 @@ import { useToken } from "../store/tokens.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import type { Api } from "./api.ts";
 import { Budgets } from "./budgets.ts";
-import { anonymousCaller, fromWireCaller, ruled, ruledAnew, tokenCaller, type WireCaller } from "./callers.ts";
+import {
+  anonymousCaller,
+  callerOf,
+  fromWireCaller,
+  ruled,
+  ruledAnew,
+  tokenCaller,
+  type WireCaller,
+} from "./callers.ts";
 import type { ApiDeps } from "./deps.ts";
 import type { MethodTable } from "./method.ts";
 import { auditMethods } from "./methods/audit.ts";
@@ -172,6 +180,10 @@ export class CoreApi implements Api {
 
   anonymous(): Caller {
     return this.#ruled(anonymousCaller(this.#deps.generation().anonymous === "read"));
+  }
+
+  callerOf(facts: CallerFacts): Caller {
+    return this.#ruled(callerOf(facts));
   }
 
   /** The caller that another process of this master speaks for. */

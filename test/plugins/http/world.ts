@@ -7,6 +7,7 @@ import {
   type ApiMethod,
   BelfryError,
   type Caller,
+  type CallerFacts,
   type CreateContext,
   type Json,
   type Logger,
@@ -48,6 +49,10 @@ export class FakeApi implements Api {
 
   async authenticate(token: string) {
     return this.tokens.get(token);
+  }
+
+  callerOf({ name, kind, scopes }: CallerFacts) {
+    return callerOf(name, kind, [...scopes]);
   }
 
   anonymous() {

@@ -159,6 +159,7 @@ export function requestMethods(deps: ApiDeps) {
       stability: "stable",
       async call({ request, reason }, { caller }) {
         const row = await find(request, caller);
+        await new View(caller, store).requireControl("requests.cancel", row.name);
         const text = `cancelled by ${caller.name}${reason ? `: ${reason}` : ""}`;
         const { name: builder, project } = row;
         const cancelled = { id: request, buildsetId: row.buildset_id, builder, project };
@@ -199,6 +200,7 @@ export function requestMethods(deps: ApiDeps) {
       example: { request: 1, priority: 10 },
       async call({ request, priority }, { caller }) {
         const { buildset_id: buildsetId, name: builder, project } = await find(request, caller);
+        await new View(caller, store).requireControl("requests.prioritize", builder);
         const key = { id: request, buildsetId, builder, project };
         if (!(await store.write((tx) => setPriority(tx, key, priority, true)))) throw faults.requestNotWaiting(request);
         return { request, priority };
@@ -217,9 +219,10 @@ export function requestMethods(deps: ApiDeps) {
       example: { buildset: 1, reason: "was it the network?" },
       stability: "experimental",
       async call({ buildset: asked, reason }, { caller }) {
-        const { row, visible } = await findBuildset(asked, caller);
+        const { row, visible, view } = await findBuildset(asked, caller);
         const failed = visible.filter(({ result }) => result === "failure" || result === "exception");
         if (failed.length === 0) throw faults.nothingToRebuild(asked);
+        await view.requireControl("buildsets.rebuild", ...failed.map((request) => request.name));
         return rebuildOf(store, row, {
           builders: failed.map((request) => request.name),
           reason: `rebuild of what failed in buildset ${row.id} by ${caller.name}${reason ? `: ${reason}` : ""}`,
