@@ -69,8 +69,7 @@ export class WebSockets {
       if (caller.scopes.size === 0) throw faults.forbidden("A WebSocket");
       if (this.#closed) return void upgrade.socket.destroy();
       this.#server.handleUpgrade(upgrade.req, upgrade.socket, upgrade.head, (socket) => {
-        const { authorization = "", cookie = "" } = upgrade.req.headers;
-        const credentials = JSON.stringify([authorization, cookie]);
+        const { credentials } = upgrade;
         const connection = new Connection(socket, upgrade.socket, caller, credentials, upgrade.requestId, this.#parts);
         const whoIs = () => upgrade.caller();
         this.#keep(socket, connection, this.#watch.add(caller, credentials, whoIs, lapse(connection)));
