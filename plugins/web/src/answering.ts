@@ -27,6 +27,8 @@ export interface WebRequest {
   fields?: URLSearchParams;
   /** The page that a form was on, as a path. */
   from?: string | undefined;
+  /** Whether it is a browser that goes to a page, and not a program or a part of a page. */
+  navigates?: boolean;
 }
 
 export interface WebAnswer {
@@ -86,13 +88,14 @@ export class Pages {
       "Cache-Control": "no-store",
     };
     let status = statusOf(error, request.method);
-    if (
-      status === 401 ||
-      (error.code === "BELFRY_FORBIDDEN" && request.caller.kind === "anonymous" && request.method !== "POST")
-    ) {
+    const signInHelps =
+      error.code === "BELFRY_FORBIDDEN" && request.caller.kind === "anonymous" && request.method !== "POST";
+    const signIn = this.#site.getReader()?.signIn;
+    if (signInHelps && signIn && request.navigates) return goTo(302, inside(signIn(hereOf(request))));
+    if (status === 401 || signInHelps) {
       // A token as the password, with any user name, lets a browser in where nothing else does.
       status = 401;
-      headers["WWW-Authenticate"] = 'Basic realm="belfry", charset="UTF-8"';
+      if (!signIn) headers["WWW-Authenticate"] = 'Basic realm="belfry", charset="UTF-8"';
     }
     if (error.code === "BELFRY_BUDGET_SPENT")
       headers["Retry-After"] = error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1";
@@ -170,7 +173,18 @@ export class Pages {
     fields.delete("_form");
     const view = this.#view(request, {});
     const answer = await request.source.call(action.method, await action.params(fields, view), request.signal);
+    if (action.done) return this.#told(request, action.done(answer, view));
     return goTo(303, inside(action.next?.(answer, view) ?? request.from));
+  }
+
+  /** A page that is an answer to a form: nobody may keep it. */
+  #told(request: WebRequest, page: Page): WebAnswer {
+    const headers = {
+      ...PAGE_HEADERS,
+      "Content-Type": "text/html; charset=utf-8",
+      "Cache-Control": "no-store",
+    };
+    return { status: 200, headers, body: this.#document(request, page)(undefined) };
   }
 
   #view(request: WebRequest, keys: Record<string, string>): RequestView {
@@ -179,13 +193,23 @@ export class Pages {
     return new RequestView({ ...request, site: this.#site, keys, onPanelFault });
   }
 
-  #document(request: Pick<WebRequest, "path" | "caller">, page: Page) {
+  #document(request: Pick<WebRequest, "path" | "caller" | "querystring" | "method" | "from">, page: Page) {
     const { kind, name } = request.caller;
-    const reader = kind === "anonymous" ? null : html`signed in as <b dir="auto">${name}</b>`;
+    const other = this.#site.getReader();
+    const reader = other
+      ? other.render({ caller: request.caller, here: hereOf(request) })
+      : kind === "anonymous"
+        ? null
+        : html`signed in as <b dir="auto">${name}</b>`;
     const { style, script } = this.#assets;
     const frame = { site: this.#title, entries: this.#site.entries(), path: request.path, reader };
     return document({ ...frame, style: style.path, script: script.path }, page);
   }
+}
+
+/** The page that somebody reads, or had before him when he sent a form. */
+function hereOf({ method, path, querystring, from }: Pick<WebRequest, "path" | "querystring" | "method" | "from">) {
+  return method === "POST" ? inside(from) : inside(`${path}${querystring === "" ? "" : `?${querystring}`}`);
 }
 
 function goTo(status: number, path: string): WebAnswer {

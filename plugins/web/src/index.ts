@@ -14,6 +14,8 @@ export type {
   PageDefinition,
   PanelDefinition,
   Raw,
+  Reader,
+  ReaderDefinition,
   Redirect,
   Snippet,
   SnippetDefinition,

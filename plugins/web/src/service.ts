@@ -7,6 +7,7 @@ import {
   type DependencyContainer,
   type Json,
   type Logger,
+  rightsKey,
   type Service,
   TOKENS,
 } from "belfry";
@@ -74,7 +75,14 @@ export class WebService implements Service {
   }
 
   async #answer(ctx: HttpContext, http: HttpServer, api: Api, pages: Pages): Promise<void> {
-    const request = { method: ctx.method, path: ctx.path, querystring: ctx.querystring, from: cameFrom(ctx) };
+    const navigates = ctx.get("accept").includes("text/html") && !ctx.path.startsWith("/web/");
+    const request = {
+      method: ctx.method,
+      path: ctx.path,
+      querystring: ctx.querystring,
+      from: cameFrom(ctx),
+      navigates,
+    };
     let caller: Caller;
     try {
       caller = await http.caller(ctx);
@@ -102,8 +110,9 @@ export class WebService implements Service {
     send(ctx, await pages.answer(whole));
   }
 
-  #formKey({ kind, name }: Caller, ctx: HttpContext): string {
-    const who = JSON.stringify([kind, name, ctx.get("authorization")]);
+  #formKey(caller: Caller, ctx: HttpContext): string {
+    const { kind, name } = caller;
+    const who = JSON.stringify([kind, name, rightsKey(caller), this.#server().credentials(ctx)]);
     return createHmac("sha256", this.#key).update(who).digest("base64url");
   }
 
