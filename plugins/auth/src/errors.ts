@@ -1,0 +1,77 @@
+import { BelfryError } from "belfry";
+
+const shown = (text: string) => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
+
+function minutes(millis: number): string {
+  const count = Math.max(1, Math.ceil(millis / 60_000));
+  return count === 1 ? "a minute" : `${count} minutes`;
+}
+
+/** The errors of this package; the README has the same list. */
+export const faults = {
+  noHttp: (cause: unknown) =>
+    new BelfryError(
+      "BELFRY_AUTH_NO_HTTP",
+      {
+        what: "Nobody can sign in.",
+        why: "The configuration has no HTTP server.",
+        fix: "Add http() of @belfry/http to `services`.",
+      },
+      { cause },
+    ),
+  refused: () =>
+    new BelfryError("BELFRY_AUTH_REFUSED", {
+      what: "You are not signed in.",
+      why: "There is no such user, or the password is another one.",
+      fix: "Try again. The administrator gets in by the link that `belfry login-link` prints.",
+    }),
+  tooMany: (wait: number) =>
+    new BelfryError(
+      "BELFRY_AUTH_TOO_MANY_TRIES",
+      {
+        what: "This try was not looked at.",
+        why: "Too many have failed, of this user or from your address.",
+        fix: `Try again in ${minutes(wait)}. The administrator gets in by the link that \`belfry login-link\` prints.`,
+      },
+      { details: [{ path: "retryAfterSeconds", message: String(Math.max(1, Math.ceil(wait / 1_000))) }] },
+    ),
+  busy: () =>
+    new BelfryError("BELFRY_AUTH_BUSY", {
+      what: "This try was not looked at.",
+      why: "Many others are signing in right now.",
+      fix: "Try again in some seconds.",
+    }),
+  linkUsed: () =>
+    new BelfryError("BELFRY_AUTH_LINK_USED", {
+      what: "This link does not sign in any more.",
+      why: "It was good once and for 10 minutes; it was used, or its time is over.",
+      fix: "Ask the administrator for another: `belfry login-link` prints one on the master's machine.",
+    }),
+  formBroken: () =>
+    new BelfryError("BELFRY_AUTH_FORM_BROKEN", {
+      what: "This form cannot be read.",
+      why: "It is not application/x-www-form-urlencoded.",
+      fix: "Send it from the page /login.",
+    }),
+  userUnknown: (user: string) =>
+    new BelfryError("BELFRY_AUTH_USER_UNKNOWN", {
+      what: `There is no user "${shown(user)}".`,
+      why: "auth() has no such user in `users`.",
+      fix: "Name one of them, or leave the user out for a link of the administrator's.",
+    }),
+  internalOnly: (method: string) =>
+    new BelfryError("BELFRY_FORBIDDEN", {
+      what: `"${method}" is not allowed.`,
+      why: "It is for the master itself.",
+      fix: "Leave it to the master.",
+    }),
+};
+
+/** The statuses of answers that have these codes. */
+export const STATUS: Readonly<Record<string, number>> = {
+  BELFRY_AUTH_REFUSED: 401,
+  BELFRY_AUTH_TOO_MANY_TRIES: 429,
+  BELFRY_AUTH_BUSY: 503,
+  BELFRY_AUTH_LINK_USED: 410,
+  BELFRY_AUTH_FORM_BROKEN: 400,
+};

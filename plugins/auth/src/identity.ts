@@ -1,0 +1,93 @@
+import type { Arrival, Identifier } from "@belfry/http";
+import { type Api, BelfryError, type Caller, internal, type Logger } from "belfry";
+import { sessionKey } from "./cookie.ts";
+import { hashOfKey } from "./keys.ts";
+import { ADMINISTRATOR, type AuthOptions } from "./options.ts";
+import { both, EVERYTHING, NOTHING, type Person, type Rights, rightsOf } from "./rules.ts";
+import type { Session, Sessions } from "./sessions.ts";
+
+/** A session that is used is noted at most so often within its idle time. */
+const NOTES = 20;
+
+/** Says who sent a request: who has the session that its cookie shows, with what the rules give him now. */
+export class Identity implements Identifier {
+  readonly name = "@belfry/auth";
+  readonly #options: AuthOptions;
+  readonly #sessions: Sessions;
+  readonly #api: Api;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  readonly #noted = new Map<string, number>();
+
+  constructor(options: AuthOptions, parts: { sessions: Sessions; api: Api; log: Logger; now: () => number }) {
+    this.#options = options;
+    this.#sessions = parts.sessions;
+    this.#api = parts.api;
+    this.#log = parts.log;
+    this.#now = parts.now;
+  }
+
+  async caller(arrival: Arrival): Promise<Caller | undefined> {
+    const session = await this.session(arrival);
+    if (session !== undefined) return this.callerOf(session);
+    return this.#options.rules.some((rule) => rule.anybody) ? this.#anonymous() : undefined;
+  }
+
+  credentials(arrival: Arrival): string | undefined {
+    return sessionKey(arrival);
+  }
+
+  /** The session that a request shows, if it is good and its user is still one. */
+  async session(arrival: Arrival): Promise<Session | undefined> {
+    const key = sessionKey(arrival);
+    const session = key === undefined ? undefined : await this.#sessions.get(hashOfKey(key));
+    if (session === undefined || this.personOf(session) === undefined) return undefined;
+    this.#note(session);
+    return session;
+  }
+
+  /** Whose session it is, as of now; `undefined` if he is no user any more. */
+  personOf({ via, user, groups, administrator }: Session): Person | undefined {
+    if (administrator) return { name: ADMINISTRATOR, groups: [] };
+    if (via === "oidc") return { name: user, groups };
+    const known = this.#options.users.find(({ name }) => name === user);
+    return known && { name: known.name, groups: known.groups };
+  }
+
+  rightsOf(session: Session): Rights {
+    const person = this.personOf(session);
+    if (person === undefined) return NOTHING;
+    return session.administrator ? EVERYTHING : this.rightsOfPerson(person);
+  }
+
+  /** What the rules give somebody, and what everybody may. */
+  rightsOfPerson(person: Person | undefined): Rights {
+    const rights = rightsOf(this.#options.rules, person);
+    const { scopes } = this.#api.anonymous();
+    return both(rights, { ...NOTHING, scopes: [...scopes] });
+  }
+
+  callerOf(session: Session): Caller {
+    const { scopes, sees, controls } = this.rightsOf(session);
+    const name = this.personOf(session)?.name ?? session.user;
+    return this.#api.callerOf({ name, kind: "session", scopes, sees, controls });
+  }
+
+  #anonymous(): Caller {
+    const { scopes, sees } = this.rightsOfPerson(undefined);
+    return this.#api.callerOf({ name: "anonymous", kind: "anonymous", scopes, sees, controls: null });
+  }
+
+  /** Keeps a session that is in use from ending; not at each request. */
+  #note({ id, usedAt, idle }: Session): void {
+    const now = this.#now();
+    const last = Math.max(usedAt, this.#noted.get(id) ?? 0);
+    if (now - last < idle / NOTES) return;
+    if (this.#noted.size > 10_000) this.#noted.clear();
+    this.#noted.set(id, now);
+    this.#api.call("sessions.touch", { id }, internal).catch((error) => {
+      const away = BelfryError.is(error) && ["BELFRY_ENGINE_AWAY", "BELFRY_DATABASE_AWAY"].includes(error.code);
+      if (!away) this.#log.warn({ err: error }, "that a session is in use could not be noted");
+    });
+  }
+}
