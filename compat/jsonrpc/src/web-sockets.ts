@@ -108,6 +108,8 @@ function lapse(connection: Connection): () => void {
 
 const STATUS: Record<string, string> = {
   BELFRY_HTTP_TOKEN_REFUSED: '401 Unauthorized\r\nWWW-Authenticate: Bearer realm="belfry", error="invalid_token"',
+  BELFRY_HTTP_ORIGIN_MISSING: "403 Forbidden",
+  BELFRY_HTTP_ORIGIN_REFUSED: "403 Forbidden",
   BELFRY_JSONRPC_FORBIDDEN: '401 Unauthorized\r\nWWW-Authenticate: Bearer realm="belfry"',
   BELFRY_JSONRPC_CONNECTIONS_FULL: "503 Service Unavailable\r\nRetry-After: 10",
   BELFRY_DATABASE_AWAY: "503 Service Unavailable\r\nRetry-After: 1",

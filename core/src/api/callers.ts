@@ -135,7 +135,8 @@ function isRuled(caller: Caller): caller is RuledCaller {
   return OWN_SIGHT in caller;
 }
 
-function isWithin(subject: VisibilitySubject, { builders, projects, tags, patterns }: Narrowing): boolean {
+/** Whether a builder is one of these. */
+export function isWithin(subject: VisibilitySubject, { builders, projects, tags, patterns }: Narrowing): boolean {
   return (
     (builders?.includes(subject.builder) ?? false) ||
     (projects?.includes(subject.project) ?? false) ||

@@ -63,6 +63,11 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
 /** Core's methods with their parameters and results, for whoever calls them from TypeScript. */
 export type CoreMethods = MethodTable<ReturnType<typeof ownMethods>[number]>;
 
+/** What core's methods are called, and which scope each needs; for who has no master that runs. */
+export function coreMethodNames(): Pick<ApiMethod, "name" | "permission">[] {
+  return ownMethods({} as ApiDeps, () => []).map(({ name, permission }) => ({ name, permission }));
+}
+
 /** Core's methods and those of plugins, in one table. */
 export class CoreApi implements Api {
   readonly #own: ReadonlyMap<string, ApiMethod>;

@@ -59,6 +59,30 @@ export const faults = {
       why: "auth() has no such user in `users`.",
       fix: "Name one of them, or leave the user out for a link of the administrator's.",
     }),
+  notConfigured: () =>
+    new BelfryError("BELFRY_AUTH_NOT_CONFIGURED", {
+      what: "There are no rules to try.",
+      why: "The configuration has no auth().",
+      fix: "Add auth() of @belfry/auth to `services`, or name another configuration with --config.",
+    }),
+  methodUnknown: (method: string) =>
+    new BelfryError("BELFRY_AUTH_METHOD_UNKNOWN", {
+      what: `There is no method "${shown(method)}".`,
+      why: "Neither core nor a plugin of the configuration has it.",
+      fix: "Look up its name in API.md of `belfry`, such as builds.stop.",
+    }),
+  builderUnknown: (builder: string) =>
+    new BelfryError("BELFRY_AUTH_BUILDER_UNKNOWN", {
+      what: `There is no builder "${shown(builder)}".`,
+      why: "The configuration does not have it.",
+      fix: "Name one of its `builders`, or leave it out.",
+    }),
+  passwordLength: (shortest: number, longest: number) =>
+    new BelfryError("BELFRY_AUTH_PASSWORD_LENGTH", {
+      what: "This password cannot be used.",
+      why: `It needs ${shortest} to ${longest} characters.`,
+      fix: "Choose another; some words in a row are easy to keep in mind and hard to guess.",
+    }),
   internalOnly: (method: string) =>
     new BelfryError("BELFRY_FORBIDDEN", {
       what: `"${method}" is not allowed.`,

@@ -1,4 +1,7 @@
 import { definePlugin, defineService } from "belfry";
+import { loginLinkCommand } from "./commands/login-link.ts";
+import { AUTH_OPTIONS, mayCommand } from "./commands/may.ts";
+import { passwordCommand } from "./commands/password.ts";
 import { sessionMethods } from "./methods.ts";
 import { authOptions } from "./options.ts";
 import { AuthService } from "./service.ts";
@@ -7,7 +10,10 @@ import { AuthService } from "./service.ts";
 export const auth = defineService({
   kind: "server",
   options: authOptions,
-  create: (options, ctx) => new AuthService(options, ctx),
+  create: (options, ctx) => {
+    ctx.container.register(AUTH_OPTIONS, { useValue: { options } });
+    return new AuthService(options, ctx);
+  },
 });
 
 export default definePlugin({
@@ -15,6 +21,7 @@ export default definePlugin({
   version: "0.1.0",
   parts: [auth],
   register(host) {
+    for (const command of [loginLinkCommand, mayCommand(host.container), passwordCommand()]) host.commands.add(command);
     for (const method of sessionMethods(host)) host.methods.add(method);
   },
 });

@@ -84,31 +84,42 @@ export interface AuthWorld extends WebWorld {
   as(user: string): Promise<Reader>;
 }
 
-/** A master with pages and every tongue, and "ada" who administers, "bob" who controls the project app, "eve" who may nothing more than anybody. */
-export async function authWorld(options: Options = {}, more: Partial<Config> = {}): Promise<AuthWorld> {
-  const services = [
-    http({ port: 0 }),
-    web(),
-    auth({
-      users: await Promise.all(
-        [["ada"], ["bob", "app"], ["eve"]].map(async ([name = "", ...groups]) => ({
-          name,
-          password: await hashPassword(`${name}!`, CHEAP),
-          groups,
-        })),
-      ),
-      rules: [
-        { users: ["ada"], may: "admin" },
-        { name: "app team", groups: ["app"], may: "control", projects: ["app"] },
-      ],
-      startLink: false,
-      ...options,
-    }),
-    jsonrpc(),
-    xmlrpc(),
-    sse(),
+/** "ada", "bob", who is in the group "app", and "eve"; the password of each is his name and "!". */
+export async function users(names = ["ada", "bob", "eve"]): Promise<NonNullable<Options["users"]>> {
+  return Promise.all(
+    names.map(async (name) => ({
+      name,
+      password: await hashPassword(`${name}!`, CHEAP),
+      groups: name === "bob" ? ["app"] : [],
+    })),
+  );
+}
+
+export const RULES: NonNullable<Options["rules"]> = [
+  { users: ["ada"], may: "admin" },
+  { name: "app team", groups: ["app"], may: "control", projects: ["app"] },
+];
+
+/**
+ * A master with pages and every tongue, and "ada" who administers, "bob" who controls the project app, "eve" who may
+ * nothing more than anybody. `later` gives the options of a reload.
+ */
+export async function authWorld(
+  options: Options = {},
+  more: Partial<Config> = {},
+  later: () => Options = () => ({}),
+  server: z.input<typeof http.definition.options> = {},
+): Promise<AuthWorld> {
+  const known = await users();
+  const [listening, pages, ...tongues] = [http({ port: 0, ...server }), web(), jsonrpc(), xmlrpc(), sse()];
+  const services = (changed: Options) => [
+    listening as never,
+    pages as never,
+    auth({ users: known, rules: RULES, startLink: false, ...options, ...changed }),
+    ...tongues,
   ];
-  const world = (await webWorld({}, { services, ...more })) as AuthWorld;
+  const config = { services: services({}), ...more };
+  const world = (await webWorld({}, config, () => ({ services: services(later()) }))) as AuthWorld;
   world.reader = () => new Reader(world.url);
   world.as = async (user) => {
     const reader = world.reader();

@@ -221,8 +221,9 @@ export function requestMethods(deps: ApiDeps) {
       async call({ buildset: asked, reason }, { caller }) {
         const { row, visible, view } = await findBuildset(asked, caller);
         const failed = visible.filter(({ result }) => result === "failure" || result === "exception");
+        const meant = (failed.length === 0 ? visible : failed).map((request) => request.name);
+        await view.requireControl("buildsets.rebuild", ...meant);
         if (failed.length === 0) throw faults.nothingToRebuild(asked);
-        await view.requireControl("buildsets.rebuild", ...failed.map((request) => request.name));
         return rebuildOf(store, row, {
           builders: failed.map((request) => request.name),
           reason: `rebuild of what failed in buildset ${row.id} by ${caller.name}${reason ? `: ${reason}` : ""}`,
