@@ -9,6 +9,7 @@ import type { Passwords } from "./passwords.ts";
 import { inside, loginPath } from "./paths.ts";
 import type { Via } from "./sessions.ts";
 
+const AWAY = new Set(["BELFRY_ENGINE_AWAY", "BELFRY_DATABASE_AWAY"]);
 const FORM_LIMIT = 16_384;
 
 export interface EntranceParts {
@@ -66,7 +67,7 @@ export class Entrance {
       await answer(ctx, form);
     } catch (error) {
       if (!BelfryError.is(error)) throw error;
-      this.refuse(ctx, error, inside(form.get("to")));
+      this.refuse(ctx, AWAY.has(error.code) ? faults.away(error) : error, inside(form.get("to")));
     }
   }
 

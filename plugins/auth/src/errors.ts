@@ -41,6 +41,16 @@ export const faults = {
       why: "Many others are signing in right now.",
       fix: "Try again in some seconds.",
     }),
+  away: (cause?: unknown) =>
+    new BelfryError(
+      "BELFRY_AUTH_AWAY",
+      {
+        what: "Nobody can sign in or out now.",
+        why: "The part of the master that keeps sessions does not answer.",
+        fix: "Try again soon; if it stays so, ask the administrator whether the master runs.",
+      },
+      { cause },
+    ),
   linkUsed: () =>
     new BelfryError("BELFRY_AUTH_LINK_USED", {
       what: "This link does not sign in any more.",
@@ -96,6 +106,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   BELFRY_AUTH_REFUSED: 401,
   BELFRY_AUTH_TOO_MANY_TRIES: 429,
   BELFRY_AUTH_BUSY: 503,
+  BELFRY_AUTH_AWAY: 503,
   BELFRY_AUTH_LINK_USED: 410,
   BELFRY_AUTH_FORM_BROKEN: 400,
 };

@@ -8,6 +8,7 @@ import { inside, loginPath } from "../paths.ts";
 const TOLD = {
   BELFRY_AUTH_REFUSED: faults.refused,
   BELFRY_AUTH_BUSY: faults.busy,
+  BELFRY_AUTH_AWAY: () => faults.away(),
   BELFRY_AUTH_LINK_USED: faults.linkUsed,
   BELFRY_AUTH_FORM_BROKEN: faults.formBroken,
 };
