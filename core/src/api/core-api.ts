@@ -121,7 +121,7 @@ export class CoreApi implements Api {
         if (!away || method.permission !== "read" || method.place !== "engine") throw error;
       }
     }
-    if (method.permission === "read") return this.#call(method, params, caller, signal);
+    if (method.permission === "read" && !method.audited) return this.#call(method, params, caller, signal);
     try {
       const result = await this.#call(method, params, caller, signal);
       await this.#audit(method, params, caller, "ok");

@@ -61,6 +61,8 @@ export interface ApiMethod<P extends z.ZodType = z.ZodType, R extends z.ZodType 
   readonly name: string;
   /** The scope a caller needs. */
   readonly permission: Scope;
+  /** True for one that needs only "read" and belongs in the audit all the same. What needs more is always there. */
+  readonly audited?: boolean;
   /** One sentence for the reference. */
   readonly summary: string;
   readonly params: P;

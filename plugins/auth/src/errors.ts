@@ -93,6 +93,48 @@ export const faults = {
       why: `It needs ${shortest} to ${longest} characters.`,
       fix: "Choose another; some words in a row are easy to keep in mind and hard to guess.",
     }),
+  sessionNeeded: (method: string) =>
+    new BelfryError("BELFRY_AUTH_SESSION_NEEDED", {
+      what: `"${method}" is not possible with these credentials.`,
+      why: "People have tokens of their own; a token has none, and who has not signed in is nobody.",
+      fix: "Sign in and call it from there, or make a token with `belfry token add`.",
+    }),
+  noTokensForLinks: () =>
+    new BelfryError("BELFRY_AUTH_NOBODY", {
+      what: "No token was made.",
+      why: "Who comes by a link of the administrator's is nobody in particular, and a token belongs to somebody.",
+      fix: "Make one with `belfry token add`, or sign in as yourself.",
+    }),
+  tokenTooWide: (scope: string) =>
+    new BelfryError("BELFRY_AUTH_TOKEN_TOO_WIDE", {
+      what: "No token was made.",
+      why: `A token may no more than its owner, who does not have the scope "${scope}".`,
+      fix: "Choose a narrower scope.",
+    }),
+  tokenTwice: (name: string) =>
+    new BelfryError("BELFRY_AUTH_TOKEN_TWICE", {
+      what: `You have a token "${shown(name)}" already.`,
+      why: "Each of them has a name of its own, so that you can tell them apart.",
+      fix: "Choose another name, or revoke that one.",
+    }),
+  tokensFull: (most: number) =>
+    new BelfryError("BELFRY_AUTH_TOKENS_FULL", {
+      what: "No token was made.",
+      why: `You have ${most} already, which is the most.`,
+      fix: "Revoke one that you do not use.",
+    }),
+  tokenUnknown: (name: string) =>
+    new BelfryError("BELFRY_NOT_FOUND", {
+      what: `There is no token "${shown(name)}".`,
+      why: "Its owner has none of this name; it may have expired.",
+      fix: "Look up its name in the list of tokens.",
+    }),
+  othersTokens: (method: string) =>
+    new BelfryError("BELFRY_FORBIDDEN", {
+      what: `"${method}" is not allowed for somebody else.`,
+      why: 'It needs the scope "admin".',
+      fix: "Leave `owner` out for your own tokens.",
+    }),
   internalOnly: (method: string) =>
     new BelfryError("BELFRY_FORBIDDEN", {
       what: `"${method}" is not allowed.`,

@@ -1,11 +1,17 @@
 import type { Arrival, Identifier } from "@belfry/http";
-import { type Api, BelfryError, type Caller, internal, type Logger } from "belfry";
+import { type Api, BelfryError, type Caller, internal, type Logger, type Scope } from "belfry";
 import { sessionKey } from "./cookie.ts";
 import { hashOfKey } from "./keys.ts";
 import { ADMINISTRATOR, type AuthOptions } from "./options.ts";
+import { findToken } from "./own-tokens.ts";
+import { type Known, knownPerson } from "./people.ts";
 import { both, EVERYTHING, NOTHING, type Person, type Rights, rightsOf } from "./rules.ts";
-import type { Session, Sessions } from "./sessions.ts";
+import { type Records, type Session, Sessions } from "./sessions.ts";
 
+const ORDER: readonly Scope[] = ["read", "control", "admin"];
+
+/** A token that is used is noted at most so often. */
+const TOKEN_NOTES = 600_000;
 /** A session that is used is noted at most so often within its idle time. */
 const NOTES = 20;
 
@@ -13,15 +19,17 @@ const NOTES = 20;
 export class Identity implements Identifier {
   readonly name = "@belfry/auth";
   readonly #options: AuthOptions;
+  readonly #records: Records;
   readonly #sessions: Sessions;
   readonly #api: Api;
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #noted = new Map<string, number>();
 
-  constructor(options: AuthOptions, parts: { sessions: Sessions; api: Api; log: Logger; now: () => number }) {
+  constructor(options: AuthOptions, parts: { records: Records; api: Api; log: Logger; now: () => number }) {
     this.#options = options;
-    this.#sessions = parts.sessions;
+    this.#records = parts.records;
+    this.#sessions = new Sessions(parts.records);
     this.#api = parts.api;
     this.#log = parts.log;
     this.#now = parts.now;
@@ -37,6 +45,25 @@ export class Identity implements Identifier {
     return sessionKey(arrival);
   }
 
+  async token(text: string): Promise<Caller | undefined> {
+    const token = await findToken(this.#records, text);
+    const known = token && (await knownPerson(this.#records, token.owner));
+    const owner = known && this.#ownerOf(known);
+    if (token === undefined || owner === undefined) return undefined;
+    if (this.#now() - (token.usedAt ?? 0) > TOKEN_NOTES)
+      this.#noteOnce(token.hash, TOKEN_NOTES, "ownTokens.touch", { hash: token.hash });
+    const { scopes, sees, controls } = this.rightsOfPerson(owner);
+    const most = ORDER.indexOf(token.scope);
+    const narrowed = scopes.filter((scope) => ORDER.indexOf(scope) <= most);
+    return this.#api.callerOf({ name: `${owner.name}/${token.name}`, kind: "token", scopes: narrowed, sees, controls });
+  }
+
+  /** The owner of a token, as of now; `undefined` if he is no user any more, or was not seen for long. */
+  #ownerOf({ user, groups, via, seenAt }: Known): Person | undefined {
+    const isAway = via === "oidc" && this.#now() - seenAt > this.#options.absence;
+    return isAway ? undefined : this.personOf({ user, groups, via, administrator: false });
+  }
+
   /** The session that a request shows, if it is good and its user is still one. */
   async session(arrival: Arrival): Promise<Session | undefined> {
     const key = sessionKey(arrival);
@@ -47,7 +74,12 @@ export class Identity implements Identifier {
   }
 
   /** Whose session it is, as of now; `undefined` if he is no user any more. */
-  personOf({ via, user, groups, administrator }: Session): Person | undefined {
+  personOf({
+    via,
+    user,
+    groups,
+    administrator,
+  }: Pick<Session, "via" | "user" | "groups" | "administrator">): Person | undefined {
     if (administrator) return { name: ADMINISTRATOR, groups: [] };
     if (via === "oidc") return { name: user, groups };
     const known = this.#options.users.find(({ name }) => name === user);
@@ -80,14 +112,18 @@ export class Identity implements Identifier {
 
   /** Keeps a session that is in use from ending; not at each request. */
   #note({ id, usedAt, idle }: Session): void {
+    if (this.#now() - usedAt >= idle / NOTES) this.#noteOnce(id, idle / NOTES, "sessions.touch", { id });
+  }
+
+  /** Many requests at once are noted once. */
+  #noteOnce(id: string, pause: number, method: string, params: object): void {
     const now = this.#now();
-    const last = Math.max(usedAt, this.#noted.get(id) ?? 0);
-    if (now - last < idle / NOTES) return;
+    if (now - (this.#noted.get(id) ?? Number.NEGATIVE_INFINITY) < pause) return;
     if (this.#noted.size > 10_000) this.#noted.clear();
     this.#noted.set(id, now);
-    this.#api.call("sessions.touch", { id }, internal).catch((error) => {
+    this.#api.call(method, params, internal).catch((error) => {
       const away = BelfryError.is(error) && ["BELFRY_ENGINE_AWAY", "BELFRY_DATABASE_AWAY"].includes(error.code);
-      if (!away) this.#log.warn({ err: error }, "that a session is in use could not be noted");
+      if (!away) this.#log.warn({ err: error, method }, "that something is in use could not be noted");
     });
   }
 }

@@ -4,6 +4,7 @@ import { AUTH_OPTIONS, mayCommand } from "./commands/may.ts";
 import { passwordCommand } from "./commands/password.ts";
 import { sessionMethods } from "./methods.ts";
 import { authOptions } from "./options.ts";
+import { ownTokenMethods } from "./own-tokens.ts";
 import { AuthService } from "./service.ts";
 
 /** Lets people sign in, and says who may do what. */
@@ -22,6 +23,6 @@ export default definePlugin({
   parts: [auth],
   register(host) {
     for (const command of [loginLinkCommand, mayCommand(host.container), passwordCommand()]) host.commands.add(command);
-    for (const method of sessionMethods(host)) host.methods.add(method);
+    for (const method of [...sessionMethods(host), ...ownTokenMethods(host)]) host.methods.add(method);
   },
 });

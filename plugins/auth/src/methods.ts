@@ -1,7 +1,9 @@
-import { type ApiMethod, BelfryError, type Caller, type PluginHost, TOKENS, z } from "belfry";
+import { type ApiMethod, type PluginHost, TOKENS, z } from "belfry";
 import { faults } from "./errors.ts";
 import { hashOfKey, newKey } from "./keys.ts";
+import { method, requireInternal, unlessGone } from "./method.ts";
 import { ADMINISTRATOR, userName } from "./options.ts";
+import { personRecord } from "./people.ts";
 import { type Session, Sessions, sessionFacts } from "./sessions.ts";
 
 /** A link is good for so long. */
@@ -28,15 +30,6 @@ const sessionShape = z.object({
   endsAt: z.number(),
 });
 
-/** Gives a method its types. */
-function method<P extends z.ZodType, R extends z.ZodType>(given: ApiMethod<P, R>): ApiMethod {
-  return given as unknown as ApiMethod;
-}
-
-function requireInternal(name: string, { kind }: Caller): void {
-  if (kind !== "internal") throw faults.internalOnly(name);
-}
-
 /** Sessions and links. They are carried out where the database may be written, whichever process serves the pages. */
 export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
   const sessions = new Sessions(store);
@@ -61,7 +54,10 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
       },
       async call({ longest, ...facts }) {
         const at = now();
-        await sessions.add({ ...facts, createdAt: at, usedAt: at, endsAt: at + longest });
+        const { user, groups, via, administrator } = facts;
+        // Who comes by a link of the administrator's is nobody in particular.
+        const known = administrator ? [] : [personRecord({ user, groups, via, seenAt: at })];
+        await sessions.add({ ...facts, createdAt: at, usedAt: at, endsAt: at + longest }, known);
         return { id: facts.id };
       },
     }),
@@ -168,8 +164,4 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
       },
     }),
   ];
-}
-
-function unlessGone(error: unknown): void {
-  if (!BelfryError.is(error) || error.code !== "BELFRY_RECORD_GONE") throw error;
 }

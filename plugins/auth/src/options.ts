@@ -67,6 +67,9 @@ export const authOptions = z.strictObject({
     .describe("where readers find the pages; default: where the server listens"),
   idle: duration.default(12 * 3_600_000).describe("a session ends when nothing was asked for so long"),
   longest: duration.default(14 * 86_400_000).describe("a session ends after this time at the latest"),
+  absence: duration
+    .default(90 * 86_400_000)
+    .describe("tokens of people who are known by another way than a password rest when they have not come for so long"),
   startLink: z.boolean().default(true).describe("tell a one-time link for the administrator at the start"),
 });
 

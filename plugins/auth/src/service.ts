@@ -5,9 +5,10 @@ import { Entrance } from "./entrance.ts";
 import { faults } from "./errors.ts";
 import { Identity } from "./identity.ts";
 import type { AuthOptions } from "./options.ts";
+import { addAuditPage } from "./pages/audit.ts";
 import { addLoginPages } from "./pages/login.ts";
+import { addTokenPages } from "./pages/tokens.ts";
 import { Passwords } from "./passwords.ts";
-import { Sessions } from "./sessions.ts";
 
 /** Lets people sign in to the master's HTTP server, and says who they are at each request. */
 export class AuthService implements Service {
@@ -32,13 +33,14 @@ export class AuthService implements Service {
     const web = this.#web();
     const api = container.resolve(TOKENS.api);
     const log = (container.resolve(TOKENS.logger) as Logger).child({ plugin: "@belfry/auth" });
-    const identity = new Identity(options, { sessions: new Sessions(store), api, log, now: () => clock.now() });
+    const identity = new Identity(options, { records: store, api, log, now: () => clock.now() });
     const passwords = new Passwords(options.users, clock);
     const entrance = new Entrance({ options, http, api, identity, passwords, log, pages: web !== undefined });
     try {
       this.#ends.push(http.identify(identity));
       this.#ends.push(...entrance.mount());
-      if (web !== undefined) this.#ends.push(...addLoginPages(web, options));
+      if (web !== undefined)
+        this.#ends.push(...addLoginPages(web, options), ...addTokenPages(web), ...addAuditPage(web));
       this.#note = () => this.#noteHere(api, log);
       await this.#note();
       if (options.startLink && web !== undefined) this.#link = await makeLink(api, log);

@@ -46,8 +46,9 @@ export class Sessions {
     return record && (record.value as unknown as Session);
   }
 
-  async add(session: Session): Promise<void> {
-    await this.#records.apply({ put: [recordOf(session)] });
+  /** Together with other records. */
+  async add(session: Session, more: { key: string; value: Json }[] = []): Promise<void> {
+    await this.#records.apply({ put: [recordOf(session), ...more] });
   }
 
   /** Notes that it was used; one that has been ended meanwhile stays so. */

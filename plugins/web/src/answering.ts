@@ -35,6 +35,8 @@ export interface WebAnswer {
   status: number;
   headers: Record<string, string>;
   body: Raw["content"];
+  /** Not to be given again. */
+  fresh?: boolean;
 }
 
 const PAGE_HEADERS = {
@@ -72,7 +74,7 @@ export class Pages {
       if (kept !== undefined) return kept;
       const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
       const answer = await (snippet === undefined ? this.#page(request, position) : this.#snippet(request, snippet));
-      if (position !== undefined) this.#kept.put(key, position, answer);
+      if (position !== undefined && answer.fresh !== true) this.#kept.put(key, position, answer);
       return answer;
     } catch (error) {
       if (!BelfryError.is(error)) throw error;
@@ -125,6 +127,7 @@ export class Pages {
         ETag: settled ? tagOf(bare) : `W/${tagOf(bare)}`,
       },
       body: view.live ? write(position) : bare,
+      ...(made.fresh === true && { fresh: true }),
     };
   }
 
@@ -194,7 +197,8 @@ export class Pages {
   }
 
   #document(request: Pick<WebRequest, "path" | "caller" | "querystring" | "method" | "from">, page: Page) {
-    const { kind, name } = request.caller;
+    const { kind, name, scopes } = request.caller;
+    const entries = this.#site.entries().filter(({ scope }) => scope === undefined || scopes.has(scope));
     const other = this.#site.getReader();
     const reader = other
       ? other.render({ caller: request.caller, here: hereOf(request) })
@@ -202,7 +206,7 @@ export class Pages {
         ? null
         : html`signed in as <b dir="auto">${name}</b>`;
     const { style, script } = this.#assets;
-    const frame = { site: this.#title, entries: this.#site.entries(), path: request.path, reader };
+    const frame = { site: this.#title, entries, path: request.path, reader };
     return document({ ...frame, style: style.path, script: script.path }, page);
   }
 }

@@ -1,4 +1,4 @@
-import type { Caller, CoreMethods, InjectionToken, Json } from "belfry";
+import type { Caller, CoreMethods, InjectionToken, Json, Scope } from "belfry";
 import type { Html } from "./html.ts";
 import type { Keys } from "./urls.ts";
 
@@ -47,6 +47,8 @@ export interface Page {
   trail?: Html[];
   /** True for what will not change any more: it is kept by browsers, and its `ETag` is strong. */
   settled?: boolean;
+  /** True for what changes without an event: it is made anew for every request. */
+  fresh?: boolean;
   /** How wide it may be. Default `"text"`. */
   width?: "text" | "full";
 }
@@ -97,6 +99,8 @@ export interface NavigationEntry {
   readonly path: string;
   /** Entries come in this order, ours at 10, 20, 30 and so on. */
   readonly order: number;
+  /** Only readers who have this scope are shown it. */
+  readonly scope?: Scope;
 }
 
 /** Something that stands on somebody else's page. */

@@ -24,6 +24,8 @@ export type {
 } from "./extension.ts";
 export { WEB } from "./extension.ts";
 export { type Html, html } from "./html.ts";
+export { onward } from "./parts/pager.ts";
+export { moment, own } from "./parts/texts.ts";
 export { type Recording, recordApi, recordedApi } from "./recording.ts";
 export { type Keys, outside } from "./urls.ts";
 

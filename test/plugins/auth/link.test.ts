@@ -27,7 +27,7 @@ test("a link signs in the administrator once, by a button and not by being looke
   assert.match(page.headers["referrer-policy"] as string, "same-origin");
   const { status, headers } = await reader.post("/auth/link", { key: keyIn(link) });
   assert.equal([status, headers.location], [303, "/"]);
-  assert.match((await reader.get("/")).body, 'signed in as <b dir="auto">administrator</b>');
+  assert.match((await reader.get("/")).body, 'signed in as <a href="/tokens"><b dir="auto">administrator</b>');
   assert.is((await reader.call("tokens.list")).status, 200);
 
   const again = world.reader();
@@ -41,7 +41,7 @@ test("a link for a user gives what the rules give him", async () => {
   await using world = await authWorld();
   const reader = world.reader();
   await reader.post("/auth/link", { key: keyIn(await linkOf(world, { user: "bob" })) });
-  assert.match((await reader.get("/")).body, 'signed in as <b dir="auto">bob</b>');
+  assert.match((await reader.get("/")).body, 'signed in as <a href="/tokens"><b dir="auto">bob</b>');
   assert.is((await reader.call("tokens.list")).json.error.data.code, "BELFRY_FORBIDDEN");
   const error = await rejects(world.kit.call("links.add", { user: "nobody else" }));
   assert.is((error as { code?: string }).code, "BELFRY_AUTH_USER_UNKNOWN");

@@ -8,7 +8,8 @@ import { authWorld, type Options, type Reader, users } from "./world.ts";
 const test = suite("sessions");
 
 const keyOf = (reader: Reader) => [...reader.cookies.values()][0] ?? "";
-const meOf = async (reader: Reader) => /signed in as <b dir="auto">([^<]*)/.exec((await reader.get("/")).body)?.[1];
+const meOf = async (reader: Reader) =>
+  /signed in as <a href="\/tokens"><b dir="auto">([^<]*)/.exec((await reader.get("/")).body)?.[1];
 
 test("the database has a hash of the key only, and no log or event or audit has the key", async () => {
   await using world = await authWorld();

@@ -20,7 +20,7 @@ test("the right password begins a session, which the pages and the API know", as
     new RegExp(`^belfry-session-${port}=[\\w-]{43}; Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax$`),
   );
   const after = await reader.get("/builders/plain");
-  assert.match(after.body, 'signed in as <b dir="auto">ada</b>');
+  assert.match(after.body, 'signed in as <a href="/tokens"><b dir="auto">ada</b>');
   assert.match(after.body, "/do/pause");
   const { json } = await reader.call("tokens.list");
   assert.equal(json.result.items, []);

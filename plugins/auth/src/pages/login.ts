@@ -50,9 +50,8 @@ export function addLoginPages(web: Web, options: AuthOptions): (() => void)[] {
       signIn: (here) => loginPath(here),
       render({ caller, here }) {
         if (caller.kind === "anonymous") return html`<a href=${loginPath(here)}>Sign in</a>`;
-        const who = html`signed in as <b dir="auto">${caller.name}</b>`;
-        if (caller.kind !== "session") return who;
-        return html`${who} <form method="post" action="/auth/sign-out" class="sign-out"><button>Sign out</button></form>`;
+        if (caller.kind !== "session") return html`signed in as <b dir="auto">${caller.name}</b>`;
+        return html`signed in as <a href="/tokens"><b dir="auto">${caller.name}</b></a> <form method="post" action="/auth/sign-out" class="sign-out"><button>Sign out</button></form>`;
       },
     }),
   ];
