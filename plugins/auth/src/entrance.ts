@@ -143,7 +143,8 @@ export class Entrance {
       await api.call("sessions.end", what, this.#as(session.user, ctx));
     }
     addCookie(ctx, writeCookie(arrival, "", 0));
-    goTo(ctx, this.#parts.pages ? loginPath("/", { out: "yes" }) : "/");
+    const out = identity.isNamedByProxy(arrival) ? "proxy" : "yes";
+    goTo(ctx, this.#parts.pages ? loginPath("/", { out }) : "/");
   }
 
   /** Carries something out in somebody's name, so that the audit has it so. */

@@ -63,6 +63,60 @@ export const faults = {
       why: "It is not application/x-www-form-urlencoded.",
       fix: "Send it from the page /login.",
     }),
+  proxyRefused: (header: string) =>
+    new BelfryError("BELFRY_AUTH_PROXY_REFUSED", {
+      what: "This request was not taken.",
+      why: `It names a user in the header ${header}, and does not come from the proxy that may do so.`,
+      fix: "Ask through the proxy, or leave the header out. The administrator names the proxy's addresses in `proxy.from` of auth().",
+    }),
+  nameRefused: () =>
+    new BelfryError("BELFRY_AUTH_NAME_REFUSED", {
+      what: "You are not signed in.",
+      why: "What you are called there cannot be the name of a user here: it is empty, too long, has invisible characters, or means somebody else.",
+      fix: "Have the administrator choose another header, or another claim as `userClaim` of auth().",
+    }),
+  oidcAway: (cause?: unknown) =>
+    new BelfryError(
+      "BELFRY_AUTH_OIDC_AWAY",
+      {
+        what: "You are not signed in.",
+        why: "The provider that signs people in does not answer, or not as one.",
+        fix: "Try again later. The administrator finds the reason in the master's log.",
+      },
+      { cause },
+    ),
+  oidcRefused: (cause?: unknown) =>
+    new BelfryError(
+      "BELFRY_AUTH_OIDC_REFUSED",
+      {
+        what: "You are not signed in.",
+        why: "The provider did not let you in, or you have told it not to.",
+        fix: "Try again, or ask who runs the provider. The administrator finds what it said in the master's log.",
+      },
+      { cause },
+    ),
+  oidcDistrusted: (cause?: unknown) =>
+    new BelfryError(
+      "BELFRY_AUTH_OIDC_DISTRUSTED",
+      {
+        what: "You are not signed in.",
+        why: "What came from the provider is not what was asked for, or it cannot be proved that it came from there.",
+        fix: "Try again. If it stays so, the administrator finds the reason in the master's log.",
+      },
+      { cause },
+    ),
+  oidcStray: () =>
+    new BelfryError("BELFRY_AUTH_OIDC_STRAY", {
+      what: "You are not signed in.",
+      why: "You came from the provider without having begun here: it was in another browser, too long ago, or done already.",
+      fix: "Sign in again from this page, and finish within 10 minutes.",
+    }),
+  oidcClaim: (claim?: string) =>
+    new BelfryError("BELFRY_AUTH_OIDC_CLAIM", {
+      what: "You are not signed in.",
+      why: `The provider does not say what you are called${claim === undefined ? "" : `: the claim "${claim}" is missing`}.`,
+      fix: "The administrator names another claim as `userClaim`, or asks for more in `scope` of auth().",
+    }),
   userUnknown: (user: string) =>
     new BelfryError("BELFRY_AUTH_USER_UNKNOWN", {
       what: `There is no user "${shown(user)}".`,
@@ -149,6 +203,12 @@ export const STATUS: Readonly<Record<string, number>> = {
   BELFRY_AUTH_TOO_MANY_TRIES: 429,
   BELFRY_AUTH_BUSY: 503,
   BELFRY_AUTH_AWAY: 503,
+  BELFRY_AUTH_NAME_REFUSED: 403,
+  BELFRY_AUTH_OIDC_AWAY: 502,
+  BELFRY_AUTH_OIDC_REFUSED: 403,
+  BELFRY_AUTH_OIDC_DISTRUSTED: 502,
+  BELFRY_AUTH_OIDC_STRAY: 400,
+  BELFRY_AUTH_OIDC_CLAIM: 502,
   BELFRY_AUTH_LINK_USED: 410,
   BELFRY_AUTH_FORM_BROKEN: 400,
 };

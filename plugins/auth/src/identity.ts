@@ -5,6 +5,7 @@ import { hashOfKey } from "./keys.ts";
 import { ADMINISTRATOR, type AuthOptions } from "./options.ts";
 import { findToken } from "./own-tokens.ts";
 import { type Known, knownPerson } from "./people.ts";
+import { ProxyWord } from "./proxy.ts";
 import { both, EVERYTHING, NOTHING, type Person, type Rights, rightsOf } from "./rules.ts";
 import { type Records, type Session, Sessions } from "./sessions.ts";
 
@@ -12,6 +13,8 @@ const ORDER: readonly Scope[] = ["read", "control", "admin"];
 
 /** A token that is used is noted at most so often. */
 const TOKEN_NOTES = 600_000;
+/** That a proxy has named somebody is noted at most so often. */
+const PERSON_NOTES = 3_600_000;
 /** A session that is used is noted at most so often within its idle time. */
 const NOTES = 20;
 
@@ -24,6 +27,7 @@ export class Identity implements Identifier {
   readonly #api: Api;
   readonly #log: Logger;
   readonly #now: () => number;
+  readonly #proxy: ProxyWord | undefined;
   readonly #noted = new Map<string, number>();
 
   constructor(options: AuthOptions, parts: { records: Records; api: Api; log: Logger; now: () => number }) {
@@ -33,16 +37,32 @@ export class Identity implements Identifier {
     this.#api = parts.api;
     this.#log = parts.log;
     this.#now = parts.now;
+    this.#proxy = options.proxy && new ProxyWord(options.proxy);
   }
 
   async caller(arrival: Arrival): Promise<Caller | undefined> {
     const session = await this.session(arrival);
+    // The administrator's link counts for more than what the proxy says of everybody.
+    const named = session?.administrator ? undefined : this.#proxy?.person(arrival);
+    if (named !== undefined) return this.#fromProxy(named);
     if (session !== undefined) return this.callerOf(session);
     return this.#options.rules.some((rule) => rule.anybody) ? this.#anonymous() : undefined;
   }
 
   credentials(arrival: Arrival): string | undefined {
-    return sessionKey(arrival);
+    const parts = [sessionKey(arrival) ?? null, this.#proxy?.credentials(arrival) ?? null];
+    return parts.every((part) => part === null) ? undefined : JSON.stringify(parts);
+  }
+
+  isNamedByProxy(arrival: Arrival): boolean {
+    return this.#proxy?.person(arrival) !== undefined;
+  }
+
+  #fromProxy({ name, groups }: Person): Caller {
+    const facts = { user: name, groups: [...groups] };
+    this.#noteOnce(`person ${JSON.stringify(facts)}`, PERSON_NOTES, "people.note", { ...facts, via: "proxy" });
+    const { scopes, sees, controls } = this.rightsOfPerson({ name, groups });
+    return this.#api.callerOf({ name, kind: "session", scopes, sees, controls });
   }
 
   async token(text: string): Promise<Caller | undefined> {
@@ -60,7 +80,7 @@ export class Identity implements Identifier {
 
   /** The owner of a token, as of now; `undefined` if he is no user any more, or was not seen for long. */
   #ownerOf({ user, groups, via, seenAt }: Known): Person | undefined {
-    const isAway = via === "oidc" && this.#now() - seenAt > this.#options.absence;
+    const isAway = (via === "oidc" || via === "proxy") && this.#now() - seenAt > this.#options.absence;
     return isAway ? undefined : this.personOf({ user, groups, via, administrator: false });
   }
 
@@ -81,7 +101,8 @@ export class Identity implements Identifier {
     administrator,
   }: Pick<Session, "via" | "user" | "groups" | "administrator">): Person | undefined {
     if (administrator) return { name: ADMINISTRATOR, groups: [] };
-    if (via === "oidc") return { name: user, groups };
+    if (via === "oidc") return this.#options.oidc && { name: user, groups };
+    if (via === "proxy") return this.#options.proxy && { name: user, groups };
     const known = this.#options.users.find(({ name }) => name === user);
     return known && { name: known.name, groups: known.groups };
   }

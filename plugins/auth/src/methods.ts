@@ -108,6 +108,20 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
       },
     }),
     method({
+      name: "people.note",
+      permission: "read",
+      place: "writer",
+      summary: "Notes that somebody was here, whose tokens rest when he stays away; for the master itself.",
+      params: z.strictObject({ user: userName, groups: sessionFacts.groups, via: sessionFacts.via }),
+      result: z.object({}),
+      example: { user: "ada", groups: [], via: "proxy" },
+      async call(facts, { caller }) {
+        requireInternal("people.note", caller);
+        await store.apply({ put: [personRecord({ ...facts, seenAt: now() })] });
+        return {};
+      },
+    }),
+    method({
       name: "links.add",
       permission: "admin",
       summary: "Makes a link that signs in once, within 10 minutes: the administrator, or this user.",

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { duration, z } from "belfry";
 import { isPasswordHash } from "./password.ts";
 
@@ -52,6 +53,58 @@ const userSchema = z.strictObject({
 
 export type User = z.output<typeof userSchema>;
 
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9-]{1,100}$/, 'expected the name of a header, such as "X-Forwarded-User"');
+
+/** A machine or a network of machines. */
+const network = z.string().refine((text) => {
+  const [address = "", bits, ...more] = text.split("/");
+  const version = isIP(address);
+  const most = version === 6 ? 128 : 32;
+  return version !== 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+}, 'expected an address or a network, such as "127.0.0.1" or "10.0.0.0/8"');
+
+const proxySchema = z.strictObject({
+  user: headerName.describe("the header in which the proxy names the user"),
+  groups: headerName.optional().describe("the header in which it lists his groups"),
+  separator: z.string().min(1).max(5).default(",").describe("what stands between groups"),
+  from: z.array(network).min(1).max(100).describe("addresses or networks that the proxy asks from"),
+  signOut: z
+    .string()
+    .regex(/^(https:\/\/|\/)\S+$/, "expected a path or an address with https")
+    .optional()
+    .describe("where the proxy signs its users out"),
+});
+
+export type ProxyOptions = z.output<typeof proxySchema>;
+
+const oidcSchema = z.strictObject({
+  issuer: z
+    .string()
+    .refine(isIssuer, "expected an address with https; plain http is for a provider on this machine only")
+    .describe("the address of the provider, as it calls itself"),
+  clientId: z.string().min(1).max(500),
+  clientSecret: z.string().min(1).max(2_000).optional().describe("left out for a public client"),
+  label: z.string().min(1).max(100).default("Sign in with OpenID Connect").describe("what the link to sign in says"),
+  scope: z
+    .string()
+    .regex(/(^| )openid( |$)/, 'expected "openid" among them')
+    .default("openid profile")
+    .describe("what the provider is asked for"),
+  userClaim: z.string().min(1).max(100).default("preferred_username").describe("the claim that names the user"),
+  groupsClaim: z.string().min(1).max(100).optional().describe("the claim that lists his groups"),
+});
+
+export type OidcOptions = z.output<typeof oidcSchema>;
+
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, search, hash } = new URL(text);
+  const local = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
+  return (protocol === "https:" || (protocol === "http:" && local)) && username === "" && search === "" && hash === "";
+}
+
 export const authOptions = z.strictObject({
   users: z
     .array(userSchema)
@@ -60,6 +113,8 @@ export const authOptions = z.strictObject({
     .refine((users) => new Set(users.map((user) => user.name)).size === users.length, "two users have the same name")
     .describe("who signs in with a password"),
   rules: z.array(ruleSchema).max(1_000).default([]).describe("who may do what, and where"),
+  oidc: oidcSchema.optional().describe("a provider of OpenID Connect by which people sign in"),
+  proxy: proxySchema.optional().describe("a proxy that signs people in before they come here"),
   url: z
     .string()
     .regex(/^https?:\/\/[^\s/?#]+$/, 'expected an address such as "https://ci.example.com", without a path')

@@ -1,10 +1,11 @@
-import { HTTP_SERVER, type HttpServer } from "@belfry/http";
+import { HTTP_SERVER, type HttpContext, type HttpServer } from "@belfry/http";
 import { WEB, type Web } from "@belfry/web";
 import { type Api, type CreateContext, internal, type Logger, type Service, TOKENS } from "belfry";
 import { Entrance } from "./entrance.ts";
 import { faults } from "./errors.ts";
 import { Identity } from "./identity.ts";
-import type { AuthOptions } from "./options.ts";
+import { BACK, Oidc } from "./oidc.ts";
+import type { AuthOptions, OidcOptions } from "./options.ts";
 import { addAuditPage } from "./pages/audit.ts";
 import { addLoginPages } from "./pages/login.ts";
 import { addTokenPages } from "./pages/tokens.ts";
@@ -39,6 +40,7 @@ export class AuthService implements Service {
     try {
       this.#ends.push(http.identify(identity));
       this.#ends.push(...entrance.mount());
+      if (options.oidc !== undefined) this.#ends.push(...this.#mountOidc(options.oidc, { http, entrance, log }));
       if (web !== undefined)
         this.#ends.push(...addLoginPages(web, options), ...addTokenPages(web), ...addAuditPage(web));
       this.#note = () => this.#noteHere(api, log);
@@ -61,6 +63,22 @@ export class AuthService implements Service {
     const base = this.#options.url ?? this.#server().url;
     if (this.#link === undefined || base === undefined) return [];
     return [`${base}${this.#link} signs in the administrator, once, within 10 minutes.`];
+  }
+
+  #mountOidc(options: OidcOptions, { http, entrance, log }: { http: HttpServer; entrance: Entrance; log: Logger }) {
+    const base = ({ protocol, host }: HttpContext) => this.#options.url ?? `${protocol}://${host}`;
+    const oidc = new Oidc({ options, entrance, log, base });
+    const title = "Sign in with OpenID Connect";
+    // Who only looks begins nothing, and uses no code up.
+    const unlessHead = (answer: (ctx: HttpContext) => Promise<void>) => async (ctx: HttpContext) => {
+      if (ctx.method === "HEAD") ctx.body = "";
+      else await answer(ctx);
+    };
+    const [begin, back] = [unlessHead((ctx) => oidc.begin(ctx)), unlessHead((ctx) => oidc.back(ctx))];
+    return [
+      http.mount("/auth/oidc", { title, describe: "Leads to the provider.", handler: begin }),
+      http.mount(BACK, { title, describe: "Takes who comes back from there.", handler: back }),
+    ];
   }
 
   /** For `belfry login-link`, which may come to another process than this one. */

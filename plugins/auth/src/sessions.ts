@@ -1,6 +1,6 @@
 import { type Json, type PluginStore, z } from "belfry";
 
-export const VIAS = ["password", "link", "oidc"] as const;
+export const VIAS = ["password", "link", "oidc", "proxy"] as const;
 export type Via = (typeof VIAS)[number];
 
 /** One browser that has signed in, as it is kept. Its key is not: only the hash, which is its id. */

@@ -11,6 +11,12 @@ const TOLD = {
   BELFRY_AUTH_AWAY: () => faults.away(),
   BELFRY_AUTH_LINK_USED: faults.linkUsed,
   BELFRY_AUTH_FORM_BROKEN: faults.formBroken,
+  BELFRY_AUTH_NAME_REFUSED: faults.nameRefused,
+  BELFRY_AUTH_OIDC_AWAY: () => faults.oidcAway(),
+  BELFRY_AUTH_OIDC_REFUSED: () => faults.oidcRefused(),
+  BELFRY_AUTH_OIDC_DISTRUSTED: () => faults.oidcDistrusted(),
+  BELFRY_AUTH_OIDC_STRAY: faults.oidcStray,
+  BELFRY_AUTH_OIDC_CLAIM: () => faults.oidcClaim(),
 };
 
 /** The pages where somebody signs in, and who he is on every page. */
@@ -23,8 +29,9 @@ export function addLoginPages(web: Web, options: AuthOptions): (() => void)[] {
       async render({ query, caller }) {
         const to = inside(query.get("to"));
         const body = html`
-          ${notice(query)}
+          ${notice(query, options)}
           ${caller.kind === "session" && html`<p>You are signed in as <b dir="auto">${caller.name}</b>. Here you can sign in as somebody else.</p>`}
+          ${options.oidc && html`<p><a class="button" href=${`/auth/oidc${to === "/" ? "" : `?${new URLSearchParams({ to })}`}`}>${options.oidc.label}</a></p>`}
           ${options.users.length > 0 && passwordForm(to)}
           <p class="hint">The administrator gets in by the link that <code>belfry login-link</code> prints on the master's machine.</p>`;
         return { title: "Sign in", body };
@@ -66,7 +73,11 @@ function passwordForm(to: string): Html {
   </form>`;
 }
 
-function notice(query: URLSearchParams): Html {
+function notice(query: URLSearchParams, { proxy }: AuthOptions): Html {
+  if (query.get("out") === "proxy") {
+    const there = proxy?.signOut === undefined ? "there" : html`<a href=${proxy.signOut}>there</a>`;
+    return html`<p role="status">The proxy before this server signs you in with every request; sign out ${there}.</p>`;
+  }
   if (query.get("out") === "yes") return html`<p role="status">You are signed out.</p>`;
   const code = query.get("fault") ?? "";
   if (code === "BELFRY_AUTH_TOO_MANY_TRIES") return told(faults.tooMany(1_000 * secondsIn(query.get("wait"))));
