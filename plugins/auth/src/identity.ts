@@ -1,13 +1,13 @@
-import type { Arrival, Identifier } from "@belfry/http";
+import type { Arrival, HttpServer, Identifier } from "@belfry/http";
 import { type Api, BelfryError, type Caller, internal, type Logger, type Scope } from "belfry";
 import { sessionKey } from "./cookie.ts";
 import { hashOfKey } from "./keys.ts";
 import { ADMINISTRATOR, type AuthOptions } from "./options.ts";
-import { findToken } from "./own-tokens.ts";
-import { type Known, knownPerson } from "./people.ts";
+import { type OwnToken, tokenHash } from "./own-tokens.ts";
+import type { Known } from "./people.ts";
 import { ProxyWord } from "./proxy.ts";
 import { both, EVERYTHING, NOTHING, type Person, type Rights, rightsOf } from "./rules.ts";
-import { type Records, type Session, Sessions } from "./sessions.ts";
+import type { Session } from "./sessions.ts";
 
 const ORDER: readonly Scope[] = ["read", "control", "admin"];
 
@@ -22,22 +22,18 @@ const NOTES = 20;
 export class Identity implements Identifier {
   readonly name = "@belfry/auth";
   readonly #options: AuthOptions;
-  readonly #records: Records;
-  readonly #sessions: Sessions;
   readonly #api: Api;
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #proxy: ProxyWord | undefined;
   readonly #noted = new Map<string, number>();
 
-  constructor(options: AuthOptions, parts: { records: Records; api: Api; log: Logger; now: () => number }) {
+  constructor(options: AuthOptions, parts: { http: HttpServer; api: Api; log: Logger; now: () => number }) {
     this.#options = options;
-    this.#records = parts.records;
-    this.#sessions = new Sessions(parts.records);
     this.#api = parts.api;
     this.#log = parts.log;
     this.#now = parts.now;
-    this.#proxy = options.proxy && new ProxyWord(options.proxy);
+    this.#proxy = options.proxy && new ProxyWord(options.proxy, parts.http.withStatus.bind(parts.http));
   }
 
   async caller(arrival: Arrival): Promise<Caller | undefined> {
@@ -66,10 +62,14 @@ export class Identity implements Identifier {
   }
 
   async token(text: string): Promise<Caller | undefined> {
-    const token = await findToken(this.#records, text);
-    const known = token && (await knownPerson(this.#records, token.owner));
-    const owner = known && this.#ownerOf(known);
-    if (token === undefined || owner === undefined) return undefined;
+    const hash = tokenHash(text);
+    if (hash === undefined) return undefined;
+    const { token, owner: known } = (await this.#api.call("ownTokens.find", { hash }, internal)) as unknown as {
+      token: OwnToken | null;
+      owner: Known | null;
+    };
+    const owner = known === null ? undefined : this.#ownerOf(known);
+    if (token === null || owner === undefined) return undefined;
     if (this.#now() - (token.usedAt ?? 0) > TOKEN_NOTES)
       this.#noteOnce(token.hash, TOKEN_NOTES, "ownTokens.touch", { hash: token.hash });
     const { scopes, sees, controls } = this.rightsOfPerson(owner);
@@ -87,8 +87,12 @@ export class Identity implements Identifier {
   /** The session that a request shows, if it is good and its user is still one. */
   async session(arrival: Arrival): Promise<Session | undefined> {
     const key = sessionKey(arrival);
-    const session = key === undefined ? undefined : await this.#sessions.get(hashOfKey(key));
-    if (session === undefined || this.personOf(session) === undefined) return undefined;
+    if (key === undefined) return undefined;
+    // By the API, so that a database that is away is told as one.
+    const { session } = (await this.#api.call("sessions.find", { id: hashOfKey(key) }, internal)) as unknown as {
+      session: Session | null;
+    };
+    if (session === null || this.personOf(session) === undefined) return undefined;
     this.#note(session);
     return session;
   }

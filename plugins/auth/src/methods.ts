@@ -62,6 +62,18 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
       },
     }),
     method({
+      name: "sessions.find",
+      permission: "read",
+      summary: "The session of an id, if it is good; for the master itself.",
+      params: z.strictObject({ id }),
+      result: z.object({ session: sessionShape.extend({ idle: z.number() }).nullable() }),
+      example: { id: "0".repeat(64) },
+      async call({ id: asked }, { caller }) {
+        requireInternal("sessions.find", caller);
+        return { session: (await sessions.get(asked)) ?? null };
+      },
+    }),
+    method({
       name: "sessions.touch",
       permission: "read",
       place: "writer",

@@ -4,11 +4,12 @@ import { faults } from "./errors.ts";
 import { hashOfKey } from "./keys.ts";
 import { method, requireInternal, unlessGone } from "./method.ts";
 import { knownPerson } from "./people.ts";
-import type { Records } from "./sessions.ts";
+import { type Records, VIAS } from "./sessions.ts";
 
 const PREFIX = "belfry_own_";
 const MOST = 50;
 const DAY = 86_400_000;
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const scope = z.enum(["read", "control", "admin"]);
 
 /** A token that somebody has made for himself, as it is kept: by the hash of its text. */
@@ -24,11 +25,9 @@ export interface OwnToken {
 
 const keyOf = (hash: string) => `token/${hash}`;
 
-/** The token of a text, if it is good. */
-export async function findToken(records: Records, text: string): Promise<OwnToken | undefined> {
-  if (!text.startsWith(PREFIX) || text.length > 100) return undefined;
-  const record = await records.get(keyOf(hashOfKey(text)));
-  return record && (record.value as unknown as OwnToken);
+/** What a text would be kept as, if it can be such a token. */
+export function tokenHash(text: string): string | undefined {
+  return text.startsWith(PREFIX) && text.length <= 100 ? hashOfKey(text) : undefined;
 }
 
 async function tokensOf(records: Records, owner: string): Promise<OwnToken[]> {
@@ -136,19 +135,38 @@ export function ownTokenMethods({ store, container }: PluginHost): ApiMethod[] {
       },
     }),
     method({
+      name: "ownTokens.find",
+      permission: "read",
+      summary: "The token of a hash, if it is good, with its owner; for the master itself.",
+      params: z.strictObject({ hash }),
+      result: z.object({
+        token: tokenShape.extend({ hash: z.string(), owner: z.string() }).nullable(),
+        owner: z
+          .object({ user: z.string(), groups: z.array(z.string()), via: z.enum(VIAS), seenAt: z.number() })
+          .nullable(),
+      }),
+      example: { hash: "0".repeat(64) },
+      async call({ hash: asked }, { caller }) {
+        requireInternal("ownTokens.find", caller);
+        const token = (await store.get(keyOf(asked)))?.value as unknown as OwnToken | undefined;
+        const owner = token && (await knownPerson(store, token.owner));
+        return { token: token ?? null, owner: owner ?? null };
+      },
+    }),
+    method({
       name: "ownTokens.touch",
       permission: "read",
       place: "writer",
       summary: "Notes that a token is in use; for the master itself.",
-      params: z.strictObject({ hash: z.string().regex(/^[0-9a-f]{64}$/) }),
+      params: z.strictObject({ hash }),
       result: z.object({}),
       example: { hash: "0".repeat(64) },
-      async call({ hash }, { caller }) {
+      async call({ hash: asked }, { caller }) {
         requireInternal("ownTokens.touch", caller);
-        const record = await store.get(keyOf(hash));
+        const record = await store.get(keyOf(asked));
         if (record === undefined) return {};
         const put = [recordOf({ ...(record.value as unknown as OwnToken), usedAt: now() })];
-        await store.apply({ take: [keyOf(hash)], put }).catch(unlessGone);
+        await store.apply({ take: [keyOf(asked)], put }).catch(unlessGone);
         return {};
       },
     }),

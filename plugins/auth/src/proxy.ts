@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import type { Arrival } from "@belfry/http";
+import type { Arrival, HttpServer } from "@belfry/http";
 import { faults } from "./errors.ts";
 import { type ProxyOptions, userName } from "./options.ts";
 import type { Person } from "./rules.ts";
@@ -7,10 +7,12 @@ import type { Person } from "./rules.ts";
 /** Takes the word of a proxy that has signed its readers in, and of nobody else. */
 export class ProxyWord {
   readonly #options: ProxyOptions;
+  readonly #withStatus: HttpServer["withStatus"];
   readonly #trusted = new BlockList();
 
-  constructor(options: ProxyOptions) {
+  constructor(options: ProxyOptions, withStatus: HttpServer["withStatus"]) {
     this.#options = options;
+    this.#withStatus = withStatus;
     for (const entry of options.from) {
       const [address = "", bits] = entry.split("/");
       const family = isIP(address) === 6 ? "ipv6" : "ipv4";
@@ -28,11 +30,12 @@ export class ProxyWord {
     const names = this.#headers(req, user);
     const lists = groups === undefined ? [] : this.#headers(req, groups);
     if (names.length === 0 && lists.length === 0) return undefined;
-    if (!this.#isProxy(req.socket.remoteAddress)) throw faults.proxyRefused(user);
+    if (!this.#isProxy(req.socket.remoteAddress)) throw this.#withStatus(faults.proxyRefused(user), 403);
     const [name = ""] = names;
     if (name === "" && names.length < 2) return undefined;
     // Of two headers one would be the reader's own.
-    if (names.length > 1 || lists.length > 1 || !userName.safeParse(name).success) throw faults.nameRefused();
+    if (names.length > 1 || lists.length > 1 || !userName.safeParse(name).success)
+      throw this.#withStatus(faults.nameRefused(), 403);
     const parts = (lists[0] ?? "").split(separator).map((group) => group.trim());
     return { name, groups: [...new Set(parts.filter((group) => group !== ""))].slice(0, 1_000) };
   }

@@ -28,13 +28,13 @@ export class AuthService implements Service {
 
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const { container, store, clock } = this.#ctx;
+    const { container, clock } = this.#ctx;
     const options = this.#options;
     const http = this.#server();
     const web = this.#web();
     const api = container.resolve(TOKENS.api);
     const log = (container.resolve(TOKENS.logger) as Logger).child({ plugin: "@belfry/auth" });
-    const identity = new Identity(options, { records: store, api, log, now: () => clock.now() });
+    const identity = new Identity(options, { http, api, log, now: () => clock.now() });
     const passwords = new Passwords(options.users, clock);
     const entrance = new Entrance({ options, http, api, identity, passwords, log, pages: web !== undefined });
     try {

@@ -163,4 +163,6 @@ export interface HttpServer {
   body(ctx: HttpContext, limit?: number): Promise<Buffer>;
   /** Gives the error that a handler is about to throw an HTTP status of its own; returns the error. */
   withStatus(error: BelfryError, status: number): BelfryError;
+  /** The HTTP status that an error is answered with: its own, or that of its code. */
+  statusOf(error: BelfryError): number;
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { type Api, type BelfryError, type Caller, type DependencyContainer, internal, TOKENS } from "belfry";
 import { type BodyLimits, readBody } from "./body.ts";
-import { faults, withStatus } from "./errors.ts";
+import { faults, statusOf, withStatus } from "./errors.ts";
 import { cameFrom, isReading } from "./host-guard.ts";
 import type { Arrival, HttpContext, HttpServer, Identifier, Mount, Upgrade } from "./http-server.ts";
 import { Running } from "./running.ts";
@@ -146,6 +146,10 @@ export class Mounts implements HttpServer {
 
   withStatus(error: BelfryError, status: number): BelfryError {
     return withStatus(error, status);
+  }
+
+  statusOf(error: BelfryError): number {
+    return statusOf(error);
   }
 
   /** All mounts, in order of path. */

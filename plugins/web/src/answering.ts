@@ -83,13 +83,17 @@ export class Pages {
   }
 
   /** An error as a page. */
-  fault(request: Omit<WebRequest, "source" | "signal">, error: BelfryError): WebAnswer {
+  fault(
+    request: Omit<WebRequest, "source" | "signal">,
+    error: BelfryError,
+    given = statusOf(error, request.method),
+  ): WebAnswer {
     const headers: Record<string, string> = {
       ...PAGE_HEADERS,
       "Content-Type": "text/html; charset=utf-8",
       "Cache-Control": "no-store",
     };
-    let status = statusOf(error, request.method);
+    let status = given;
     const signInHelps =
       error.code === "BELFRY_FORBIDDEN" && request.caller.kind === "anonymous" && request.method !== "POST";
     const signIn = this.#site.getReader()?.signIn;

@@ -88,7 +88,7 @@ export class WebService implements Service {
       caller = await http.caller(ctx);
     } catch (error) {
       if (!BelfryError.is(error)) throw error;
-      return send(ctx, pages.fault({ ...request, caller: NOBODY, formKey: "" }, error));
+      return send(ctx, pages.fault({ ...request, caller: NOBODY, formKey: "" }, error, http.statusOf(error)));
     }
     const whole: WebRequest = {
       ...request,

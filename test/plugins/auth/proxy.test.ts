@@ -1,3 +1,4 @@
+import { until } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ask, Line } from "../http/world.ts";
@@ -125,7 +126,9 @@ test("who comes by a proxy has tokens of his own", async () => {
   await using world = await authWorld({ proxy: PROXY });
   const reader = world.reader();
   await reader.get("/", olga);
-  await world.kit.master.store.read.selectFrom("plugin_records").selectAll().execute();
+  const { store } = world.kit.master;
+  const noted = () => store.read.selectFrom("plugin_records").selectAll().where("key", "=", "person/olga").execute();
+  await until(async () => (await noted()).length === 1, "that she was here");
   const { json } = await reader.call("ownTokens.add", { name: "t", scope: "control" }, olga);
   const token = { authorization: `Bearer ${json.result.token}` };
   const { json: done } = await reader.call("builders.pause", { builder: "plain" }, token);
