@@ -120,7 +120,7 @@ export const faults = {
   userUnknown: (user: string) =>
     new BelfryError("BELFRY_AUTH_USER_UNKNOWN", {
       what: `There is no user "${shown(user)}".`,
-      why: "auth() has no such user in `users`.",
+      why: "None of `users` of auth() is called so.",
       fix: "Name one of them, or leave the user out for a link of the administrator's.",
     }),
   notConfigured: () =>
@@ -178,19 +178,19 @@ export const faults = {
       fix: "Revoke one that you do not use.",
     }),
   tokenUnknown: (name: string) =>
-    new BelfryError("BELFRY_NOT_FOUND", {
+    new BelfryError("BELFRY_AUTH_TOKEN_UNKNOWN", {
       what: `There is no token "${shown(name)}".`,
       why: "Its owner has none of this name; it may have expired.",
       fix: "Look up its name in the list of tokens.",
     }),
   othersTokens: (method: string) =>
-    new BelfryError("BELFRY_FORBIDDEN", {
+    new BelfryError("BELFRY_AUTH_NOT_YOURS", {
       what: `"${method}" is not allowed for somebody else.`,
       why: 'It needs the scope "admin".',
       fix: "Leave `owner` out for your own tokens.",
     }),
   internalOnly: (method: string) =>
-    new BelfryError("BELFRY_FORBIDDEN", {
+    new BelfryError("BELFRY_AUTH_INTERNAL_ONLY", {
       what: `"${method}" is not allowed.`,
       why: "It is for the master itself.",
       fix: "Leave it to the master.",

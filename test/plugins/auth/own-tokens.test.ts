@@ -109,12 +109,15 @@ test("others' tokens are the administrator's affair only", async () => {
   for (const method of ["ownTokens.list", "ownTokens.revoke"])
     assert.is(
       (await bob.call(method, { owner: "ada", ...(method.endsWith("revoke") && { name: "t" }) })).json.error.data.code,
-      "BELFRY_FORBIDDEN",
+      "BELFRY_AUTH_NOT_YOURS",
     );
   assert.is((await ada.call("ownTokens.list", { owner: "bob" })).json.result.items[0].name, "t");
   await ada.call("ownTokens.revoke", { owner: "bob", name: "t" });
   assert.is(await call(world, token, "builders.list"), "refused");
-  assert.is((await bob.call("ownTokens.touch", { hash: "0".repeat(64) })).json.error.data.code, "BELFRY_FORBIDDEN");
+  assert.is(
+    (await bob.call("ownTokens.touch", { hash: "0".repeat(64) })).json.error.data.code,
+    "BELFRY_AUTH_INTERNAL_ONLY",
+  );
 });
 
 test("a token expires, is kept as a hash only, and its making is in the audit without its text", async () => {
