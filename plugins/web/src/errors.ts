@@ -35,8 +35,14 @@ export const faults = {
   formRefused: () =>
     new BelfryError("BELFRY_WEB_FORM_REFUSED", {
       what: "This form was not taken.",
-      why: "It was not made by this server, for you, since its last start.",
+      why: "It was not made by this server, for you, since you have signed in.",
       fix: "Go back, load the page again and send the form from there.",
+    }),
+  internalOnly: (method: string) =>
+    new BelfryError("BELFRY_WEB_INTERNAL_ONLY", {
+      what: `"${shown(method)}" is not allowed.`,
+      why: "It is for the master itself.",
+      fix: "Leave it to the master.",
     }),
   formBroken: (why: string) =>
     new BelfryError("BELFRY_WEB_FORM_BROKEN", {

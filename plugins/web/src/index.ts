@@ -1,5 +1,6 @@
 import { definePlugin, defineService } from "belfry";
 import { WEB } from "./extension.ts";
+import { formKeyMethod } from "./form-key.ts";
 import { webOptions } from "./options.ts";
 import { addPages } from "./pages/index.ts";
 import { WebService } from "./service.ts";
@@ -40,10 +41,12 @@ export default definePlugin({
   name: "@belfry/web",
   version: "0.1.0",
   parts: [web],
-  register: (host) =>
+  register(host) {
     host.share(WEB, () => {
       const site = new Site();
       addPages(site);
       return site;
-    }),
+    });
+    host.methods.add(formKeyMethod(host.store));
+  },
 });

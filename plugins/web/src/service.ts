@@ -15,6 +15,7 @@ import { Pages, type WebAnswer, type WebRequest } from "./answering.ts";
 import { type Asset, type Assets, loadAssets } from "./assets.ts";
 import { faults } from "./errors.ts";
 import { WEB } from "./extension.ts";
+import { formKeyFrom } from "./form-key.ts";
 import type { WebOptions } from "./options.ts";
 import type { Site } from "./site.ts";
 import { Streams } from "./streams.ts";
@@ -28,8 +29,7 @@ export class WebService implements Service {
   readonly role = "api";
   readonly #options: WebOptions;
   readonly #container: DependencyContainer;
-  /** Forms are good for one life of this process. */
-  readonly #key = randomBytes(32);
+  #key: Buffer = randomBytes(32);
   #stop: (() => Promise<void>) | undefined;
 
   constructor(options: WebOptions, container: DependencyContainer) {
@@ -43,6 +43,7 @@ export class WebService implements Service {
     const api = this.#container.resolve(TOKENS.api);
     const log = this.#container.resolve(TOKENS.logger) as Logger;
     const assets = await loadAssets();
+    this.#key = await formKeyFrom(api);
     const pages = new Pages(this.#container.resolve(WEB) as Site, this.#options.title, assets, log);
     const streams = new Streams(api, http, this.#options);
     const unmount = http.mount("/*", {

@@ -118,6 +118,8 @@ export class World implements AsyncDisposable {
     for (const plugin of plugins) {
       plugin.register?.({
         container: this.container.createChildContainer(),
+        methods: { add: () => undefined },
+        commands: { add: () => undefined },
         share: (token: symbol, make: (container: DependencyContainer) => unknown) =>
           this.container.register(token, { useFactory: instanceCachingFactory(make) }),
       } as unknown as PluginHost);
