@@ -3,7 +3,7 @@ export { z } from "zod";
 export type { Api } from "./api/api.ts";
 export { Budgets, type Spender } from "./api/budgets.ts";
 export { CallerWatch } from "./api/caller-watch.ts";
-export { administrator, internal } from "./api/callers.ts";
+export { administrator, internal, isWithin, rightsKey } from "./api/callers.ts";
 export type { CoreMethods } from "./api/core-api.ts";
 export type { EventBatch } from "./api/event-batch.ts";
 export { EventHub, type EventReader, type EventSubscription, type EventWish } from "./api/event-hub.ts";

@@ -82,7 +82,7 @@ export class Master {
   readonly #options: MasterOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #shelf = new Shelf(this.container);
+  readonly #shelf = new Shelf(this.container, (plugin) => this.#recordsOf(plugin));
   readonly #abort = new AbortController();
   /** What was opened, to be closed in reverse. */
   readonly #opened: { name: string; close(): Promise<void> }[] = [];
@@ -470,12 +470,18 @@ export class Master {
     });
   }
 
-  #pluginStore(plugin: Plugin, jobs: PartJobs): PluginStore {
-    const records = new PluginRecords(plugin);
+  #recordsOf(plugin: Plugin, records = new PluginRecords(plugin)): Omit<PluginStore, "work"> {
     return {
       get: (key) => records.get(this.store, key, this.#clock.now()),
       list: (options) => records.list(this.store, this.#clock.now(), options),
       apply: (writes) => this.store.write((tx) => records.applyIn(tx, writes)),
+    };
+  }
+
+  #pluginStore(plugin: Plugin, jobs: PartJobs): PluginStore {
+    const records = new PluginRecords(plugin);
+    return {
+      ...this.#recordsOf(plugin, records),
       work: (queue, handler, options) => {
         const job = { queue, records, handler, attempts: options?.attempts ?? 10 };
         jobs.entries.push(job);

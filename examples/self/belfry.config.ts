@@ -1,11 +1,13 @@
 // What `npm start` runs: Belfry builds the clone that it is started from. See README.md beside this file.
 import { join, resolve } from "node:path";
+import { auth } from "@belfry/auth";
 import { gitCheckout, gitPoller } from "@belfry/git";
 import { http } from "@belfry/http";
 import { jsonrpc } from "@belfry/jsonrpc";
 import { force } from "@belfry/schedulers";
 import { sqlite } from "@belfry/sqlite";
 import { shell } from "@belfry/steps";
+import { web } from "@belfry/web";
 import { localWorker } from "@belfry/worker";
 import { defineConfig, interpolate, property } from "belfry";
 import { commits } from "./commits.ts";
@@ -36,7 +38,13 @@ const steps = isSample
 export default defineConfig({
   title: "Belfry builds itself",
   database: sqlite(),
-  services: [http({ port: Number(process.env["BELFRY_PORT"] ?? 8010) }), jsonrpc(), remark({ text: note })],
+  services: [
+    http({ port: Number(process.env["BELFRY_PORT"] ?? 8010) }),
+    web({ title: "Belfry builds itself" }),
+    auth(),
+    jsonrpc(),
+    remark({ text: note }),
+  ],
   access: { anonymous: "read" },
 
   // The branch that is checked out is built as it is; of the others, what is committed from now on.

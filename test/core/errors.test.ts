@@ -57,6 +57,7 @@ const SAMPLES: Samples = {
   methodUnknown: ["x.y"],
   paramsInvalid: ["builds.get", details],
   forbidden: ["builds.stop", "control", "anonymous"],
+  recordGone: ["link/1"],
   internal: ["123", cause],
   databaseAway: [cause],
   masterStopping: [],

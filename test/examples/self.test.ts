@@ -101,6 +101,7 @@ test("builds what is committed while it runs, on any branch, and no old heads of
   world.git("checkout", "--quiet", "main");
   const master = world.spawn(["start", ...ARGS], ENV);
   await master.printed(/belfry #1 success/);
+  await master.printed("signs in the administrator, once, within 10 minutes.");
   const next = await world.commit("b.ts", "export {};\n", "On main");
   await master.printed(/belfry #2 success/);
   assert.match(master.out, new RegExp(`belfry #2 started: main ${next.slice(0, 10)}`));

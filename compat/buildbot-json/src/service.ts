@@ -50,7 +50,7 @@ export class BuildbotJsonService implements Service {
   }
 
   async #answer(ctx: HttpContext, http: HttpServer, api: Api, answers: KeptAnswers): Promise<void> {
-    ctx.res.appendHeader("Vary", "Authorization");
+    ctx.res.appendHeader("Vary", "Authorization, Cookie");
     const caller = await http.caller(ctx);
     const path = pathBelow(ctx.path, this.#options.path);
     const query = readQuery(ctx.querystring);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Api, Caller } from "belfry";
+import { type Api, type Caller, rightsKey } from "belfry";
 import { SharedWork } from "./shared-work.ts";
 
 /** An answer as it is sent. */
@@ -58,7 +58,7 @@ export class KeptAnswers {
     signal: AbortSignal,
     make: (signal: AbortSignal) => Promise<Made>,
   ): Promise<Kept> {
-    const key = `${caller.kind}\0${caller.name}\0${question}`;
+    const key = `${whoIs(caller)}\0${question}`;
     const works = this.#works.get(key) ?? [];
     let work = works.find(({ open }) => open);
     if (work === undefined) {
@@ -106,7 +106,7 @@ export class KeptAnswers {
     const position = await this.#position(caller, signal);
     const { text, lasts = LONGEST } = await make(signal);
     const body = Buffer.from(text);
-    const etag = await tag(`${caller.kind}\0${caller.name}\0`, body);
+    const etag = await tag(`${whoIs(caller)}\0`, body);
     this.#keep(key, { body, etag, position, until: begun + Math.min(lasts, LONGEST), size: body.length + key.length });
     return { body, etag };
   }
@@ -131,6 +131,11 @@ export class KeptAnswers {
     const { next } = (await this.#api.call("events.since", { limit: 1 }, caller, signal)) as { next: string };
     return next;
   }
+}
+
+/** Callers of one name may see different things. */
+function whoIs(caller: Caller): string {
+  return `${caller.kind}\0${caller.name}\0${rightsKey(caller)}`;
 }
 
 async function tag(caller: string, body: Buffer): Promise<string> {

@@ -56,7 +56,7 @@ export class CctrayService implements Service {
   }
 
   async #answer(ctx: HttpContext, http: HttpServer, api: Api, answers: KeptAnswers): Promise<void> {
-    ctx.res.appendHeader("Vary", "Authorization");
+    ctx.res.appendHeader("Vary", "Authorization, Cookie");
     const filter = readFilter(ctx.querystring);
     const { filterLimit } = this.#options;
     if (filter.builders.length + filter.tags.length + filter.branches.length > filterLimit)

@@ -69,8 +69,7 @@ export class WebSockets {
       if (caller.scopes.size === 0) throw faults.forbidden("A WebSocket");
       if (this.#closed) return void upgrade.socket.destroy();
       this.#server.handleUpgrade(upgrade.req, upgrade.socket, upgrade.head, (socket) => {
-        const { authorization = "", cookie = "" } = upgrade.req.headers;
-        const credentials = JSON.stringify([authorization, cookie]);
+        const { credentials } = upgrade;
         const connection = new Connection(socket, upgrade.socket, caller, credentials, upgrade.requestId, this.#parts);
         const whoIs = () => upgrade.caller();
         this.#keep(socket, connection, this.#watch.add(caller, credentials, whoIs, lapse(connection)));
@@ -109,6 +108,8 @@ function lapse(connection: Connection): () => void {
 
 const STATUS: Record<string, string> = {
   BELFRY_HTTP_TOKEN_REFUSED: '401 Unauthorized\r\nWWW-Authenticate: Bearer realm="belfry", error="invalid_token"',
+  BELFRY_HTTP_ORIGIN_MISSING: "403 Forbidden",
+  BELFRY_HTTP_ORIGIN_REFUSED: "403 Forbidden",
   BELFRY_JSONRPC_FORBIDDEN: '401 Unauthorized\r\nWWW-Authenticate: Bearer realm="belfry"',
   BELFRY_JSONRPC_CONNECTIONS_FULL: "503 Service Unavailable\r\nRetry-After: 10",
   BELFRY_DATABASE_AWAY: "503 Service Unavailable\r\nRetry-After: 1",

@@ -65,8 +65,7 @@ export class SseService implements Service {
     const wish = wishOf(ctx, http);
     const leave = this.#enter(caller, ctx, http);
     try {
-      const { authorization = "", cookie = "" } = ctx.headers;
-      const credentials = JSON.stringify([authorization, cookie]);
+      const credentials = http.credentials(ctx);
       const stream = new Stream(ctx.res);
       const subscription = await hub.subscribe(caller, credentials, wish, stream);
       ctx.set("Content-Type", "text/event-stream; charset=utf-8");

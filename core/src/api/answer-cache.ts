@@ -2,6 +2,7 @@ import type { Generation } from "../config/generation.ts";
 import type { ApiMethod, Caller } from "../interfaces/api-method.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Store } from "../store/store.ts";
+import { rightsKey } from "./callers.ts";
 
 const MOST_ANSWERS = 100;
 const LONGEST_KEY = 2_000;
@@ -58,7 +59,7 @@ export class AnswerCache {
 function keyOf(method: ApiMethod, params: unknown, caller: Caller): string | undefined {
   const { kind, name, visible } = caller;
   if (visible !== null && (kind === "internal" || kind === "socket")) return undefined;
-  const who = visible === null ? "everything" : `${kind} ${name}`;
+  const who = visible === null ? "everything" : `${kind} ${name} ${rightsKey(caller)}`;
   const key = `${method.name} ${who} ${JSON.stringify(params ?? {})}`;
   return key.length > LONGEST_KEY ? undefined : key;
 }

@@ -1,4 +1,4 @@
-import type { ApiMethod, Caller } from "../interfaces/api-method.ts";
+import type { ApiMethod, Caller, CallerFacts } from "../interfaces/api-method.ts";
 import type { Json } from "../interfaces/values.ts";
 
 /**
@@ -19,4 +19,9 @@ export interface Api {
   authenticate(token: string): Promise<Caller | undefined>;
   /** Who comes without a token; without the scope "read" unless the configuration allows anonymous reading. */
   anonymous(): Caller;
+  /**
+   * The caller that these facts tell of, for plugins that know other credentials than tokens. It sees no more than
+   * the configuration's rule lets it, and calls of it may be carried out by another process of this master.
+   */
+  callerOf(facts: CallerFacts): Caller;
 }

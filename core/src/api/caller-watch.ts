@@ -1,4 +1,5 @@
 import type { Caller } from "../interfaces/api-method.ts";
+import { rightsKey } from "./callers.ts";
 
 /** Who is behind the credentials that were shown: a new answer each time. Rejects if they are no longer good. */
 export type WhoIs = () => Promise<Caller>;
@@ -71,6 +72,7 @@ function sameRights(a: Caller, b: Caller): boolean {
     a.kind === b.kind &&
     a.scopes.size === b.scopes.size &&
     [...a.scopes].every((scope) => b.scopes.has(scope)) &&
-    (a.visible === null) === (b.visible === null)
+    (a.visible === null) === (b.visible === null) &&
+    rightsKey(a) === rightsKey(b)
   );
 }

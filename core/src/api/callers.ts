@@ -1,12 +1,18 @@
 import type { Generation } from "../config/generation.ts";
-import type { Caller, Scope, VisibilitySubject } from "../interfaces/api-method.ts";
+import type { Caller, CallerFacts, Narrowing, Scope, VisibilitySubject } from "../interfaces/api-method.ts";
 import type { Json } from "../interfaces/values.ts";
-import type { Narrowing, TokenFacts } from "../store/tokens.ts";
+import type { TokenFacts } from "../store/tokens.ts";
 
 const ALL: ReadonlySet<Scope> = new Set(["read", "control", "admin"]);
 
-/** What a token is narrowed to; copies of its caller have it too. */
+/** What a caller is narrowed to, as data; copies of it have it too. */
 const NARROWED = Symbol("narrowed");
+const CONTROLS = Symbol("controls");
+
+interface NarrowedCaller extends Caller {
+  readonly [NARROWED]: Narrowing | null;
+  readonly [CONTROLS]: Narrowing | null;
+}
 
 /** A caller as one process of a master tells another who calls. */
 export interface WireCaller {
@@ -15,6 +21,7 @@ export interface WireCaller {
   scopes: Scope[];
   origin: string | null;
   narrowed: Narrowing | null;
+  controls?: Narrowing | null;
 }
 
 /** Whoever can open the master's socket, and the process itself. */
@@ -30,39 +37,56 @@ export function clientOf({ kind, name, origin }: Pick<Caller, "kind" | "name" | 
   return kind === "internal" || kind === "socket" ? undefined : `${kind} ${name} ${origin ?? ""}`;
 }
 
-/** A token's caller. A wider scope holds the narrower ones. */
-export function tokenCaller(token: TokenFacts): Caller {
-  const scopes = new Set<Scope>(token.scopes);
-  if (scopes.has("admin")) scopes.add("control");
-  if (scopes.has("control")) scopes.add("read");
-  const { narrowed } = token;
-  // Who may not see everything cannot say who may: he would see everything next.
-  if (narrowed) scopes.delete("admin");
-  return narrowedCaller({ name: token.name, kind: "token", scopes }, narrowed);
+export function tokenCaller({ name, scopes, narrowed }: TokenFacts): Caller {
+  return callerOf({ name, kind: "token", scopes, sees: narrowed, controls: null });
 }
 
-function narrowedCaller(facts: Omit<Caller, "visible">, narrowed: Narrowing | null): Caller {
-  const caller: Caller & { [NARROWED]: Narrowing | null } = {
+/** The caller that these facts tell of; not yet ruled. */
+export function callerOf({ name, kind, scopes: given, sees, controls, origin }: CallerFacts): Caller {
+  const scopes = new Set<Scope>(given);
+  if (scopes.has("admin")) scopes.add("control");
+  if (scopes.has("control")) scopes.add("read");
+  // Who may not see or control everything cannot say who may: he could do everything next.
+  if (sees || controls) scopes.delete("admin");
+  return narrowedCaller({ name, kind, scopes, ...(origin === undefined ? {} : { origin }) }, sees, controls);
+}
+
+function narrowedCaller(
+  facts: Omit<Caller, "visible" | "controls">,
+  narrowed: Narrowing | null,
+  controls: Narrowing | null,
+): Caller {
+  const caller: NarrowedCaller = {
     ...facts,
     visible: narrowed && ((subject) => isWithin(subject, narrowed)),
+    controls: controls && ((subject) => isWithin(subject, controls)),
     [NARROWED]: narrowed,
+    [CONTROLS]: controls,
   };
   return caller;
+}
+
+/** Tells callers apart who may see or control other things, as far as that is data. */
+export function rightsKey(caller: Caller): string {
+  const { [NARROWED]: sees = null, [CONTROLS]: controls = null } = caller as Partial<NarrowedCaller>;
+  return sees === null && controls === null ? "" : JSON.stringify([sees, controls]);
 }
 
 /** `undefined` for one whose sight is known by nothing but a function; the configuration's rule counts everywhere. */
 export function toWireCaller(caller: Caller): (WireCaller & { [key: string]: Json }) | undefined {
   const { name, kind, scopes, origin = null } = caller;
-  const narrowed = (caller as { [NARROWED]?: Narrowing | null })[NARROWED] ?? null;
+  const { [NARROWED]: narrowed = null, [CONTROLS]: controls = null } = caller as Partial<NarrowedCaller>;
   const sight = isRuled(caller) ? caller[OWN_SIGHT] : caller.visible;
   if (sight !== null && narrowed === null) return undefined;
-  return { name, kind, scopes: [...scopes], origin, narrowed: narrowed as Json as never };
+  if (caller.controls && controls === null) return undefined;
+  const limits = { narrowed: narrowed as Json as never, controls: controls as Json as never };
+  return { name, kind, scopes: [...scopes], origin, ...limits };
 }
 
 /** The caller that another process speaks for; not yet ruled. */
-export function fromWireCaller({ name, kind, scopes, origin, narrowed }: WireCaller): Caller {
+export function fromWireCaller({ name, kind, scopes, origin, narrowed, controls = null }: WireCaller): Caller {
   const facts = { name, kind, scopes: new Set(scopes), ...(origin === null ? {} : { origin }) };
-  return narrowedCaller(facts, narrowed);
+  return narrowedCaller(facts, narrowed, controls);
 }
 
 /** What a caller could see without the configuration's rule; copies of it have it too. */
@@ -111,10 +135,27 @@ function isRuled(caller: Caller): caller is RuledCaller {
   return OWN_SIGHT in caller;
 }
 
-function isWithin(subject: VisibilitySubject, { builders, projects, tags }: Narrowing): boolean {
+/** Whether a builder is one of these. */
+export function isWithin(subject: VisibilitySubject, { builders, projects, tags, patterns }: Narrowing): boolean {
   return (
     (builders?.includes(subject.builder) ?? false) ||
     (projects?.includes(subject.project) ?? false) ||
-    (tags?.some((tag) => subject.tags.includes(tag)) ?? false)
+    (tags?.some((tag) => subject.tags.includes(tag)) ?? false) ||
+    (subject.builder !== "" && (patterns?.some((pattern) => fits(subject.builder, pattern)) ?? false))
   );
+}
+
+/** Whether a name fits a pattern in which `*` stands for any text. In time that grows with the name's length only. */
+function fits(name: string, pattern: string): boolean {
+  const [first = "", ...rest] = pattern.split("*");
+  const last = rest.pop();
+  if (last === undefined) return name === pattern;
+  if (!name.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return name.length - last.length >= at && name.endsWith(last);
 }

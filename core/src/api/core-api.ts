@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { BelfryError } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
-import type { ApiMethod, Caller } from "../interfaces/api-method.ts";
+import type { ApiMethod, Caller, CallerFacts } from "../interfaces/api-method.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { Json } from "../interfaces/values.ts";
 import type { Registry } from "../plugins/registry.ts";
@@ -10,7 +10,15 @@ import { useToken } from "../store/tokens.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import type { Api } from "./api.ts";
 import { Budgets } from "./budgets.ts";
-import { anonymousCaller, fromWireCaller, ruled, ruledAnew, tokenCaller, type WireCaller } from "./callers.ts";
+import {
+  anonymousCaller,
+  callerOf,
+  fromWireCaller,
+  ruled,
+  ruledAnew,
+  tokenCaller,
+  type WireCaller,
+} from "./callers.ts";
 import type { ApiDeps } from "./deps.ts";
 import type { MethodTable } from "./method.ts";
 import { auditMethods } from "./methods/audit.ts";
@@ -56,6 +64,11 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
 
 /** Core's methods with their parameters and results, for whoever calls them from TypeScript. */
 export type CoreMethods = MethodTable<ReturnType<typeof ownMethods>[number]>;
+
+/** What core's methods are called, and which scope each needs; for who has no master that runs. */
+export function coreMethodNames(): Pick<ApiMethod, "name" | "permission">[] {
+  return ownMethods({} as ApiDeps, () => []).map(({ name, permission }) => ({ name, permission }));
+}
 
 /** Core's methods and those of plugins, in one table. */
 export class CoreApi implements Api {
@@ -110,7 +123,7 @@ export class CoreApi implements Api {
         if (!away || method.permission !== "read" || method.place !== "engine") throw error;
       }
     }
-    if (method.permission === "read") return this.#call(method, params, caller, signal);
+    if (method.permission === "read" && !method.audited) return this.#call(method, params, caller, signal);
     try {
       const result = await this.#call(method, params, caller, signal);
       await this.#audit(method, params, caller, "ok");
@@ -175,6 +188,10 @@ export class CoreApi implements Api {
 
   anonymous(): Caller {
     return this.#ruled(anonymousCaller(this.#deps.generation().anonymous === "read"));
+  }
+
+  callerOf(facts: CallerFacts): Caller {
+    return this.#ruled(callerOf(facts));
   }
 
   /** The caller that another process of this master speaks for. */

@@ -1,3 +1,4 @@
+import { faults } from "../errors/catalogue.ts";
 import type { Caller } from "../interfaces/api-method.ts";
 import type { Store } from "../store/store.ts";
 
@@ -6,6 +7,7 @@ export class View {
   readonly #caller: Caller;
   readonly #store: Store;
   #names: Promise<ReadonlySet<string>> | undefined;
+  #controlled: Promise<ReadonlySet<string> | null> | undefined;
   readonly #projects = new Map<string, boolean>();
 
   constructor(caller: Caller, store: Store) {
@@ -22,19 +24,40 @@ export class View {
   async builders(): Promise<ReadonlySet<string> | null> {
     const { visible } = this.#caller;
     if (visible === null) return null;
-    this.#names ??= this.#store.read
-      .selectFrom("builders")
-      .select(["name", "project", "tags"])
-      .execute()
-      .then(
-        (rows) =>
-          new Set(
-            rows
-              .filter((row) => visible({ builder: row.name, project: row.project, tags: JSON.parse(row.tags) }))
-              .map((row) => row.name),
-          ),
-      );
+    this.#names ??= this.#those(visible);
     return this.#names;
+  }
+
+  /** The builders this caller may control if it has the scope, all of them seen; `null` for all. */
+  async controlled(): Promise<ReadonlySet<string> | null> {
+    const { controls } = this.#caller;
+    if (!controls) return this.builders();
+    this.#controlled ??= Promise.all([this.#those(controls), this.builders()]).then(
+      ([names, seen]) => new Set([...names].filter((name) => seen === null || seen.has(name))),
+    );
+    return this.#controlled;
+  }
+
+  async #those(fits: NonNullable<Caller["visible"]>): Promise<ReadonlySet<string>> {
+    const rows = await this.#store.read.selectFrom("builders").select(["name", "project", "tags"]).execute();
+    return new Set(
+      rows
+        .filter((row) => fits({ builder: row.name, project: row.project, tags: JSON.parse(row.tags) }))
+        .map((row) => row.name),
+    );
+  }
+
+  /** Throws `BELFRY_FORBIDDEN` if the caller may not control one of these builders, which it sees. */
+  async requireControl(method: string, ...builders: readonly string[]): Promise<void> {
+    const names = await this.controlled();
+    const other = names === null ? undefined : builders.find((builder) => !names.has(builder));
+    if (other !== undefined) throw faults.forbidden(method, "control", this.#caller.name, `the builder "${other}"`);
+  }
+
+  /** The same for what has a project and no builder. */
+  requireProjectControl(method: string, project: string): void {
+    if (this.#caller.controls?.({ builder: "", tags: [], project }) === false)
+      throw faults.forbidden(method, "control", this.#caller.name, `the project "${project}"`);
   }
 
   async sees(builder: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { loadConfigFile } from "../config/load.ts";
-import type { Command, CommandContext } from "../interfaces/command.ts";
+import type { Command, CommandContext, ConfiguredAccess } from "../interfaces/command.ts";
 import type { Json } from "../interfaces/values.ts";
+import type { Master } from "../master.ts";
 import type { CliCommand } from "./cli-command.ts";
 import { installedCommands } from "./installed-commands.ts";
 import { Output } from "./output.ts";
@@ -19,9 +20,10 @@ export async function pluginCommands(
   const session = new Session(options, { cwd, out: silent, err: silent, signal: new AbortController().signal });
   try {
     const { value, folder } = await loadConfigFile(session.configFile);
-    const { Master } = await import("../master.ts");
+    const [{ Master }, { coreMethodNames }] = await Promise.all([import("../master.ts"), import("../api/core-api.ts")]);
     const master = new Master(value, { folder, stateFolder: session.stateFolder });
-    const configured = master.registry.commands.map(({ command }) => adapt(command, folder));
+    const access = accessOf(master, coreMethodNames());
+    const configured = master.registry.commands.map(({ command }) => adapt(command, folder, access));
     return { commands: [...configured, ...installed] };
   } catch (problem) {
     const missing = (problem as { code?: string }).code === "BELFRY_CONFIG_NOT_FOUND" && options.config === undefined;
@@ -29,7 +31,22 @@ export async function pluginCommands(
   }
 }
 
-function adapt(command: Command, folder: string): CliCommand {
+/** Taken from the configuration, since no master has to run. */
+function accessOf({ generation, registry }: Master, core: ConfiguredAccess["methods"]): ConfiguredAccess {
+  const { anonymous, visible } = generation;
+  const builders = [...generation.builders.values()].map(({ name, project, tags }) => ({
+    builder: name,
+    project,
+    tags,
+  }));
+  const methods = [...core, ...registry.methods.map(({ method }) => method)].map(({ name, permission }) => ({
+    name,
+    permission,
+  }));
+  return { builders, methods, anonymous, ...(visible && { visible }) };
+}
+
+function adapt(command: Command, folder: string, access?: ConfiguredAccess): CliCommand {
   const { arguments: places = [], options: extras = [] } = command;
   return {
     name: command.name,
@@ -46,6 +63,7 @@ function adapt(command: Command, folder: string): CliCommand {
         folder,
         json: session.json,
         signal: session.signal,
+        ...(access && { access }),
         call: (method, params: Json = {}) => session.call(method, params),
         print: (line) => session.out.line(line),
         printJson: (value) => session.out.line(JSON.stringify(value)),

@@ -273,11 +273,24 @@ export const faults = {
       },
       { details },
     ),
-  forbidden: (method: string, scope: string, caller: string) =>
+  /** `there` is what the caller may not control, if it has the scope for other things. */
+  forbidden: (method: string, scope: string, caller: string, there?: string) =>
     new BelfryError("BELFRY_FORBIDDEN", {
-      what: `"${method}" is not allowed.`,
-      why: `It needs the scope "${scope}", which ${caller === "anonymous" ? "a caller without a token" : `"${caller}"`} does not have.`,
-      fix: "Use a token that has it; the administrator makes one with `belfry token add`.",
+      what: `"${method}" is not allowed${there === undefined ? "" : " there"}.`,
+      why:
+        there === undefined
+          ? `It needs the scope "${scope}", which ${caller === "anonymous" ? "a caller without a token" : `"${caller}"`} does not have.`
+          : `"${caller}" may control some builders, but not ${there}.`,
+      fix:
+        there === undefined
+          ? "Use a token that has it, or sign in as somebody who has; the administrator makes a token with `belfry token add`."
+          : "Ask somebody who may, or have the administrator widen the rule that gives you control.",
+    }),
+  recordGone: (key: string) =>
+    new BelfryError("BELFRY_RECORD_GONE", {
+      what: `Nothing was written: the record "${key}" is not there any more.`,
+      why: "Somebody else has taken it meanwhile, or its time is over.",
+      fix: "Read again what is there, and decide anew.",
     }),
   internal: (number: string, cause: unknown) =>
     new BelfryError(

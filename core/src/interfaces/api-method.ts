@@ -14,6 +14,30 @@ export interface Caller {
   readonly origin?: string | undefined;
   /** Which builders it may see; `null` for all. Asked with a builder's name, tags and project. */
   readonly visible: ((subject: VisibilitySubject) => boolean) | null;
+  /** Of these, which it may control; `null`, or nothing, for all. Its scopes say whether it may control at all. */
+  readonly controls?: ((subject: VisibilitySubject) => boolean) | null;
+}
+
+/** Some builders, as data: those that are named here, or are of one of the projects, or have one of the tags. */
+export interface Narrowing {
+  builders: string[] | null;
+  projects: string[] | null;
+  tags: string[] | null;
+  /** Names of builders in which `*` stands for any text: `"app-*"`. */
+  patterns?: string[] | null;
+}
+
+/** A caller as data, which any process of the master can make one of. See `Api.callerOf`. */
+export interface CallerFacts {
+  name: string;
+  kind: "token" | "session" | "anonymous";
+  /** A wider scope holds the narrower ones. */
+  scopes: readonly Scope[];
+  /** What it may see; `null` for everything. Who may not see everything has not the scope admin either. */
+  sees: Narrowing | null;
+  /** What of it it may control; `null` for all of it. */
+  controls: Narrowing | null;
+  origin?: string | undefined;
 }
 
 export interface VisibilitySubject {
@@ -37,6 +61,8 @@ export interface ApiMethod<P extends z.ZodType = z.ZodType, R extends z.ZodType 
   readonly name: string;
   /** The scope a caller needs. */
   readonly permission: Scope;
+  /** True for one that needs only "read" and belongs in the audit all the same. What needs more is always there. */
+  readonly audited?: boolean;
   /** One sentence for the reference. */
   readonly summary: string;
   readonly params: P;

@@ -1,4 +1,15 @@
+import type { Caller, Scope, VisibilitySubject } from "./api-method.ts";
 import type { Json } from "./values.ts";
+
+/** What a configuration says of builders, methods and reading, without a master that runs. */
+export interface ConfiguredAccess {
+  readonly builders: readonly VisibilitySubject[];
+  /** The methods of core and of the configuration's plugins. */
+  readonly methods: readonly { readonly name: string; readonly permission: Scope }[];
+  /** As `access` of the configuration has it. */
+  readonly anonymous: "none" | "read";
+  readonly visible?: (subject: VisibilitySubject, caller: Pick<Caller, "name" | "kind" | "scopes">) => boolean;
+}
 
 /** What a command of the `belfry` program is given. */
 export interface CommandContext {
@@ -8,6 +19,8 @@ export interface CommandContext {
   readonly folder: string;
   readonly json: boolean;
   readonly signal: AbortSignal;
+  /** Of the configuration that the command belongs to; `undefined` where it comes without one. */
+  readonly access?: ConfiguredAccess;
   /** Calls an API method of the running master through its socket. */
   call(method: string, params?: Json): Promise<Json>;
   /** A line on standard output. */

@@ -4,6 +4,11 @@ import type { Json, Millis } from "./values.ts";
 export interface PluginWrites {
   put?: { key: string; value: Json; expires?: Millis }[];
   remove?: string[];
+  /**
+   * Removes these records, of which each has to be there and good: if one is not, nothing is written and the call
+   * rejects with `BELFRY_RECORD_GONE`. So of several who take the same record one gets it.
+   */
+  take?: string[];
   enqueue?: {
     queue: string;
     payload: Json;

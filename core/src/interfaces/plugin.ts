@@ -108,6 +108,8 @@ export interface PluginHost {
    * first resolved, once per master. Two plugins may not share the same token.
    */
   share<T>(token: InjectionToken<T>, make: (container: DependencyContainer) => T): void;
+  /** What the plugin keeps in the database, for its methods. Usable once the master starts. */
+  readonly store: Pick<PluginStore, "get" | "list" | "apply">;
   readonly methods: { add(method: ApiMethod): void };
   readonly commands: { add(command: Command): void };
 }

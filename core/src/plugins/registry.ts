@@ -4,7 +4,7 @@ import { BelfryError, messageOf } from "../errors/belfry-error.ts";
 import { faults } from "../errors/catalogue.ts";
 import type { ApiMethod } from "../interfaces/api-method.ts";
 import type { Command } from "../interfaces/command.ts";
-import type { PartDefinition, Plugin, Point } from "../interfaces/plugin.ts";
+import type { PartDefinition, Plugin, PluginHost, Point } from "../interfaces/plugin.ts";
 import { kindOf, pluginOf, shortKind } from "./define.ts";
 
 export interface LoadedPlugin {
@@ -25,9 +25,12 @@ export class Shelf {
   readonly #tokens = new Set<InjectionToken<unknown>>();
   /** The plugins of the running generation, or of the one that is being made. */
   inForce: Registry | undefined;
+  /** What a plugin keeps in the database. */
+  readonly storeOf: (plugin: Plugin) => PluginHost["store"];
 
-  constructor(container: DependencyContainer) {
+  constructor(container: DependencyContainer, storeOf: (plugin: Plugin) => PluginHost["store"] = noStore) {
     this.container = container;
+    this.storeOf = storeOf;
   }
 
   offer(token: InjectionToken<unknown>): void {
@@ -35,6 +38,11 @@ export class Shelf {
     this.#tokens.add(token);
     this.container.register(token, { useFactory: () => this.inForce?.shared(token) });
   }
+}
+
+/** For commands that need no master. */
+function noStore(): never {
+  throw new Error("there is no database here");
 }
 
 /** The plugins of one generation: each loaded once, its parts found by kind. */
@@ -126,6 +134,7 @@ export class Registry {
             },
           });
         },
+        store: this.#lateStore(plugin),
         methods: {
           add: (method) => {
             this.#checkMethod(method, entry);
@@ -140,6 +149,15 @@ export class Registry {
     }
     this.#take(entry);
     return entry;
+  }
+
+  #lateStore(plugin: Plugin): PluginHost["store"] {
+    const store = () => this.#shelf.storeOf(plugin);
+    return {
+      get: async (key) => store().get(key),
+      list: async (options) => store().list(options),
+      apply: async (writes) => store().apply(writes),
+    };
   }
 
   /** Puts what a plugin registered where it is looked for. */

@@ -73,6 +73,24 @@ export class PluginRecords {
 
   /** Carries out a plugin's writes within a transaction of core's. */
   async applyIn(tx: Tx, writes: PluginWrites): Promise<void> {
+    for (const key of writes.take ?? []) {
+      const taken = await tx.db
+        .deleteFrom("plugin_records")
+        .where("plugin", "=", this.plugin)
+        .where("key", "=", key)
+        .where((eb) => eb.or([eb("expires_at", "is", null), eb("expires_at", ">", tx.now)]))
+        .returning("key")
+        .executeTakeFirst();
+      if (!taken) throw faults.recordGone(key);
+    }
+    if (writes.put?.some(({ expires }) => expires !== undefined)) {
+      // Whoever writes what expires clears away what has expired.
+      await tx.db
+        .deleteFrom("plugin_records")
+        .where("plugin", "=", this.plugin)
+        .where("expires_at", "<=", tx.now)
+        .execute();
+    }
     for (const { key, value, expires } of writes.put ?? []) {
       checkKey(key, MOST_KEY);
       const row = { value: JSON.stringify(value), version: this.version, expires_at: expires ?? null };

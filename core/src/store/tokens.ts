@@ -1,13 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { faults } from "../errors/catalogue.ts";
-import type { Scope } from "../interfaces/api-method.ts";
+import type { Narrowing, Scope } from "../interfaces/api-method.ts";
 import type { Store } from "./store.ts";
-
-export interface Narrowing {
-  builders: string[] | null;
-  projects: string[] | null;
-  tags: string[] | null;
-}
 
 export interface TokenFacts {
   name: string;

@@ -78,6 +78,12 @@ export const faults = {
       why: `It comes from ${origin === "" ? "another site" : `"${shown(origin)}"`}, which is not this server.`,
       fix: "If that site is yours, add its origin to allowedOrigins of http(), such as https://dashboard.example.com.",
     }),
+  originMissing: () =>
+    new BelfryError("BELFRY_HTTP_ORIGIN_MISSING", {
+      what: "This request was not taken.",
+      why: "A page of another site could have sent it in your name: it does not say where it comes from.",
+      fix: "Send the header Origin with this server's own address, or sign in with a token in Authorization instead.",
+    }),
   tokenRefused: () =>
     new BelfryError("BELFRY_HTTP_TOKEN_REFUSED", {
       what: "The token of this request is not accepted.",
@@ -152,6 +158,7 @@ const STATUS = new Map<string, number>([
   ["BELFRY_HTTP_TARGET_REFUSED", 400],
   ["BELFRY_HTTP_HOST_REFUSED", 421],
   ["BELFRY_HTTP_ORIGIN_REFUSED", 403],
+  ["BELFRY_HTTP_ORIGIN_MISSING", 403],
   ["BELFRY_HTTP_TOKEN_REFUSED", 401],
   ["BELFRY_HTTP_BODY_TOO_LARGE", 413],
   ["BELFRY_HTTP_BODY_SLOW", 408],

@@ -75,6 +75,24 @@ export function hostGuard(options: Pick<HttpOptions, "host" | "trustedHosts" | "
   };
 }
 
+/**
+ * Where a request comes from, for callers whose credentials a browser sends by itself: `ours` from a page of this
+ * server, or from no page; `theirs` if a page of another site made it; `unsaid` if it does not tell. Following a link
+ * is nobody's doing but the reader's.
+ */
+export function cameFrom(req: IncomingMessage, host: string): "ours" | "theirs" | "unsaid" {
+  const { origin, "sec-fetch-site": site, "sec-fetch-mode": mode } = req.headers;
+  if (isPlainRead(req)) {
+    if (site === undefined || site === "same-origin" || site === "none" || mode === "navigate") return "ours";
+    return "theirs";
+  }
+  if (origin !== undefined) return isSameHost(origin, host) ? "ours" : "theirs";
+  if (site === undefined) return "unsaid";
+  return site === "same-origin" || site === "none" ? "ours" : "theirs";
+}
+
+export const isReading = isPlainRead;
+
 function countOf({ rawHeaders }: IncomingMessage, name: string): number {
   return rawHeaders.filter((header, i) => i % 2 === 0 && header.toLowerCase() === name).length;
 }

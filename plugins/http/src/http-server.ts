@@ -80,6 +80,36 @@ export interface Upgrade {
   readonly requestId: string;
   /** As {@link HttpServer.caller}. */
   caller(): Promise<Caller>;
+  /** As {@link HttpServer.credentials}. */
+  readonly credentials: string;
+}
+
+/** A request, for who says who sent it. */
+export interface Arrival {
+  readonly req: IncomingMessage;
+  /** Host and port as the client named them; behind a proxy, if `proxy` is set, the outer ones. */
+  readonly host: string;
+  /** The client's address; behind a proxy, if `proxy` is set, as the proxy has it. */
+  readonly ip: string;
+  /** Whether the client came by https; behind a proxy, if `proxy` is set, to the proxy. */
+  readonly secure: boolean;
+}
+
+/** Somebody who knows callers by other things than tokens: by a cookie, or by what a proxy says. */
+export interface Identifier {
+  readonly name: string;
+  /**
+   * Who sent a request that has no `Authorization`; `undefined` if this one cannot tell. Called for any number of
+   * requests at once, and again now and then for connections that stay open. A BelfryError refuses the request.
+   */
+  caller(arrival: Arrival): Promise<Caller | undefined>;
+  /**
+   * All that `caller` goes by in this request, `undefined` if there is nothing: requests with the same have the
+   * same caller.
+   */
+  credentials(arrival: Arrival): string | undefined;
+  /** The owner of a token that the API does not know, such as `belfry_...`; `undefined` if this one does not either. */
+  token?(token: string): Promise<Caller | undefined>;
 }
 
 export interface HttpServer {
@@ -105,8 +135,26 @@ export interface HttpServer {
    * Who sent the request: the owner of its `Authorization: Bearer` token, or of the token that is the
    * password of `Authorization: Basic` (the user name does not count), or the anonymous caller if it
    * has no such header. Throws `BELFRY_HTTP_TOKEN_REFUSED` for any other.
+   *
+   * Without that header those who were given to {@link identify} are asked before. What a browser sends by itself
+   * never counts for a page of another site: such a request is refused, or anonymous if it only reads.
    */
   caller(ctx: HttpContext): Promise<Caller>;
+  /** All that {@link caller} goes by in a request: requests with the same have the same caller. Not to be shown. */
+  credentials(ctx: Pick<HttpContext, "req"> & Partial<Pick<HttpContext, "host" | "ip" | "protocol">>): string;
+  /**
+   * Throws unless a request comes from a page of this server: for what must not be done by others in a reader's name,
+   * whoever he is, such as signing him in. `BELFRY_HTTP_ORIGIN_REFUSED` or `BELFRY_HTTP_ORIGIN_MISSING`.
+   */
+  requireOwnPage(ctx: Pick<HttpContext, "req" | "host">): void;
+  /**
+   * Lets somebody say who sends requests without `Authorization`: asked in the order in which they came, the first
+   * that can tell counts. If it tells of somebody who is not anonymous, the request has to come from a page of this
+   * server: of another site's it is refused (`BELFRY_HTTP_ORIGIN_REFUSED`), and so is one that may change something
+   * and does not say where it comes from (`BELFRY_HTTP_ORIGIN_MISSING`). Parts of other sites' pages that only read
+   * are not asked about; they are anonymous. Returns how to end it.
+   */
+  identify(identifier: Identifier): () => void;
   /**
    * The body, read whole, within the server's limits, or within this one in bytes.
    * Throws `BELFRY_HTTP_BODY_TOO_LARGE`, `BELFRY_HTTP_BODY_SLOW`, `BELFRY_HTTP_BODY_ENCODED` or
@@ -115,4 +163,6 @@ export interface HttpServer {
   body(ctx: HttpContext, limit?: number): Promise<Buffer>;
   /** Gives the error that a handler is about to throw an HTTP status of its own; returns the error. */
   withStatus(error: BelfryError, status: number): BelfryError;
+  /** The HTTP status that an error is answered with: its own, or that of its code. */
+  statusOf(error: BelfryError): number;
 }

@@ -4,7 +4,7 @@ import { Mounts } from "./mounts.ts";
 import { httpOptions } from "./options.ts";
 import { HttpService } from "./service.ts";
 
-export type { HttpContext, HttpServer, HttpState, Mount, Upgrade } from "./http-server.ts";
+export type { Arrival, HttpContext, HttpServer, HttpState, Identifier, Mount, Upgrade } from "./http-server.ts";
 export { HTTP_SERVER } from "./http-server.ts";
 
 /** The HTTP server of a master. Other plugins mount themselves on it through {@link HTTP_SERVER}. */

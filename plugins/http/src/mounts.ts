@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { type Api, type BelfryError, type Caller, type DependencyContainer, internal, TOKENS } from "belfry";
 import { type BodyLimits, readBody } from "./body.ts";
-import { faults, withStatus } from "./errors.ts";
-import type { HttpContext, HttpServer, Mount, Upgrade } from "./http-server.ts";
+import { faults, statusOf, withStatus } from "./errors.ts";
+import { cameFrom, isReading } from "./host-guard.ts";
+import type { Arrival, HttpContext, HttpServer, Identifier, Mount, Upgrade } from "./http-server.ts";
 import { Running } from "./running.ts";
 
 const PATH = /^\/(?:[A-Za-z0-9._~!$&'()+,;=:@%-]+(?:\/[A-Za-z0-9._~!$&'()+,;=:@%-]+)*)?$/;
@@ -37,6 +38,7 @@ export class Mounts implements HttpServer {
   readonly #upgrades = new Map<string, (upgrade: Upgrade) => void>();
   readonly #listeners = new Set<Listener>();
   readonly #limits = new WeakMap<IncomingMessage, BodyLimits>();
+  readonly #identifiers: Identifier[] = [];
   #api: Api | undefined;
 
   constructor(container: DependencyContainer) {
@@ -88,11 +90,53 @@ export class Mounts implements HttpServer {
     return (answer as { ready?: boolean } | undefined)?.ready === true;
   }
 
-  async caller(ctx: Pick<HttpContext, "req"> & { ip?: string }): Promise<Caller> {
+  async caller(ctx: Asked): Promise<Caller> {
     const header = ctx.req.headers.authorization;
     this.#api ??= this.#container.resolve(TOKENS.api);
-    const caller = header === undefined ? this.#api.anonymous() : await this.#authenticate(this.#api, header);
+    const caller =
+      header === undefined
+        ? ((await this.#identified(arrivalOf(ctx))) ?? this.#api.anonymous())
+        : await this.#authenticate(this.#api, header);
     return { ...caller, origin: ctx.ip ?? ctx.req.socket.remoteAddress };
+  }
+
+  credentials(ctx: Asked): string {
+    const { authorization = null } = ctx.req.headers;
+    const arrival = arrivalOf(ctx);
+    // What counts in a request of this server's pages counts for nothing there.
+    const foreign = isReading(ctx.req) && cameFrom(ctx.req, arrival.host) === "theirs";
+    const known = this.#identifiers.map((one) => [one.name, (!foreign && one.credentials(arrival)) || null]);
+    return JSON.stringify([authorization, ...known]);
+  }
+
+  requireOwnPage({ req, host }: Pick<HttpContext, "req" | "host">): void {
+    const from = cameFrom(req, host);
+    if (from === "theirs") throw faults.originRefused(req.headers.origin ?? "");
+    if (from === "unsaid") throw faults.originMissing();
+  }
+
+  identify(identifier: Identifier): () => void {
+    this.#identifiers.push(identifier);
+    return () => {
+      const at = this.#identifiers.indexOf(identifier);
+      if (at >= 0) this.#identifiers.splice(at, 1);
+    };
+  }
+
+  async #identified(arrival: Arrival): Promise<Caller | undefined> {
+    const { req, host } = arrival;
+    const from = cameFrom(req, host);
+    if (from === "theirs" && isReading(req)) return undefined;
+    for (const identifier of [...this.#identifiers]) {
+      const caller = await identifier.caller(arrival);
+      if (caller === undefined) continue;
+      if (caller.kind !== "anonymous") {
+        if (from === "theirs") throw faults.originRefused(req.headers.origin ?? "");
+        if (from === "unsaid") throw faults.originMissing();
+      }
+      return caller;
+    }
+    return undefined;
   }
 
   body(ctx: Pick<HttpContext, "req" | "res">, limit?: number): Promise<Buffer> {
@@ -102,6 +146,10 @@ export class Mounts implements HttpServer {
 
   withStatus(error: BelfryError, status: number): BelfryError {
     return withStatus(error, status);
+  }
+
+  statusOf(error: BelfryError): number {
+    return statusOf(error);
   }
 
   /** All mounts, in order of path. */
@@ -142,11 +190,27 @@ export class Mounts implements HttpServer {
 
   async #authenticate(api: Api, header: string): Promise<Caller> {
     const token = tokenIn(header);
-    const caller = token === undefined ? undefined : await api.authenticate(token);
+    let caller = token === undefined ? undefined : await api.authenticate(token);
+    for (const identifier of [...this.#identifiers]) {
+      if (caller !== undefined || token === undefined) break;
+      caller = await identifier.token?.(token);
+    }
     // Never anonymous instead: who shows a token means to be somebody.
     if (caller === undefined) throw faults.tokenRefused();
     return caller;
   }
+}
+
+/** As much of a request as its caller is known by. */
+type Asked = Pick<HttpContext, "req"> & Partial<Pick<HttpContext, "host" | "ip" | "protocol">>;
+
+function arrivalOf({ req, host, ip, protocol }: Asked): Arrival {
+  return {
+    req,
+    host: host ?? req.headers.host ?? "",
+    ip: ip ?? req.socket.remoteAddress ?? "",
+    secure: protocol === "https",
+  };
 }
 
 /**

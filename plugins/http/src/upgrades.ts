@@ -29,6 +29,12 @@ function lastOf(header: string | string[] | undefined): string | undefined {
     ?.trim();
 }
 
+function firstOf(header: string | string[] | undefined): string {
+  return String(header ?? "")
+    .split(",", 1)[0]
+    ?.trim() as string;
+}
+
 /** The listener for requests that ask to leave HTTP. */
 export function upgrades({ mounts, guard, log, proxy, stopping }: UpgradeParts) {
   return (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -38,16 +44,16 @@ export function upgrades({ mounts, guard, log, proxy, stopping }: UpgradeParts) 
     try {
       if (stopping()) throw faults.stopping();
       const path = (req.url ?? "").split("?", 1)[0] ?? "";
-      const forwarded = proxy
-        ? String(req.headers["x-forwarded-host"] ?? "")
-            .split(",", 1)[0]
-            ?.trim()
-        : "";
-      guard.check(req, forwarded || (req.headers.host ?? ""));
+      const forwarded = proxy ? firstOf(req.headers["x-forwarded-host"]) : "";
+      const host = forwarded || (req.headers.host ?? "");
+      guard.check(req, host);
       const handler = mounts.upgradeAt(path);
       if (handler === undefined) throw faults.pathUnknown(path);
       const ip = proxy ? lastOf(req.headers["x-forwarded-for"]) : undefined;
-      handler({ req, socket, head, requestId, caller: () => mounts.caller({ req, ...(ip && { ip }) }) });
+      const protocol = proxy ? firstOf(req.headers["x-forwarded-proto"]) || "http" : "http";
+      const asked = { req, host, protocol, ...(ip && { ip }) };
+      const credentials = mounts.credentials(asked);
+      handler({ req, socket, head, requestId, credentials, caller: () => mounts.caller(asked) });
     } catch (error) {
       if (!BelfryError.is(error)) log.error({ requestId, error: messageOf(error) }, "an upgrade failed");
       if (!socket.writable) return void socket.destroy();

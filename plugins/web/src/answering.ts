@@ -28,12 +28,16 @@ export interface WebRequest {
   fields?: URLSearchParams;
   /** The page that a form was on, as a path. */
   from?: string | undefined;
+  /** Whether it is a browser that goes to a page, and not a program or a part of a page. */
+  navigates?: boolean;
 }
 
 export interface WebAnswer {
   status: number;
   headers: Record<string, string>;
   body: Raw["content"];
+  /** Not to be given again. */
+  fresh?: boolean;
 }
 
 const PAGE_HEADERS = {
@@ -101,20 +105,25 @@ export class Pages {
   }
 
   /** An error as a page. */
-  fault(request: Omit<WebRequest, "source" | "signal">, error: BelfryError): WebAnswer {
+  fault(
+    request: Omit<WebRequest, "source" | "signal">,
+    error: BelfryError,
+    given = statusOf(error, request.method),
+  ): WebAnswer {
     const headers: Record<string, string> = {
       ...PAGE_HEADERS,
       "Content-Type": "text/html; charset=utf-8",
       "Cache-Control": "no-store",
     };
-    let status = statusOf(error, request.method);
-    if (
-      status === 401 ||
-      (error.code === "BELFRY_FORBIDDEN" && request.caller.kind === "anonymous" && request.method !== "POST")
-    ) {
+    let status = given;
+    const signInHelps =
+      error.code === "BELFRY_FORBIDDEN" && request.caller.kind === "anonymous" && request.method !== "POST";
+    const signIn = this.#site.getReader()?.signIn;
+    if (signInHelps && signIn && request.navigates) return goTo(302, inside(signIn(hereOf(request))));
+    if (status === 401 || signInHelps) {
       // A token as the password, with any user name, lets a browser in where nothing else does.
       status = 401;
-      headers["WWW-Authenticate"] = 'Basic realm="belfry", charset="UTF-8"';
+      if (!signIn) headers["WWW-Authenticate"] = 'Basic realm="belfry", charset="UTF-8"';
     }
     if (status === 429)
       headers["Retry-After"] = error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1";
@@ -144,6 +153,7 @@ export class Pages {
         ETag: settled ? tagOf(bare) : `W/${tagOf(bare)}`,
       },
       body: view.live ? write(position) : bare,
+      ...(made.fresh === true && { fresh: true }),
     };
   }
 
@@ -192,7 +202,18 @@ export class Pages {
     fields.delete("_form");
     const view = this.#view(request, {});
     const answer = await request.source.call(action.method, await action.params(fields, view), request.signal);
+    if (action.done) return this.#told(request, action.done(answer, view));
     return goTo(303, inside(action.next?.(answer, view) ?? request.from));
+  }
+
+  /** A page that is an answer to a form: nobody may keep it. */
+  #told(request: WebRequest, page: Page): WebAnswer {
+    const headers = {
+      ...PAGE_HEADERS,
+      "Content-Type": "text/html; charset=utf-8",
+      "Cache-Control": "no-store",
+    };
+    return { status: 200, headers, body: this.#document(request, page)(undefined) };
   }
 
   #view(request: WebRequest, keys: Record<string, string>): RequestView {
@@ -201,13 +222,24 @@ export class Pages {
     return new RequestView({ ...request, site: this.#site, keys, onPanelFault });
   }
 
-  #document(request: Pick<WebRequest, "path" | "caller">, page: Page) {
-    const { kind, name } = request.caller;
-    const reader = kind === "anonymous" ? null : html`signed in as <b dir="auto">${name}</b>`;
+  #document(request: Pick<WebRequest, "path" | "caller" | "querystring" | "method" | "from">, page: Page) {
+    const { kind, name, scopes } = request.caller;
+    const entries = this.#site.entries().filter(({ scope }) => scope === undefined || scopes.has(scope));
+    const other = this.#site.getReader();
+    const reader = other
+      ? other.render({ caller: request.caller, here: hereOf(request) })
+      : kind === "anonymous"
+        ? null
+        : html`signed in as <b dir="auto">${name}</b>`;
     const { style, script } = this.#assets;
-    const frame = { site: this.#options.title, entries: this.#site.entries(), path: request.path, reader };
+    const frame = { site: this.#options.title, entries, path: request.path, reader };
     return document({ ...frame, style: style.path, script: script.path }, page);
   }
+}
+
+/** The page that somebody reads, or had before him when he sent a form. */
+function hereOf({ method, path, querystring, from }: Pick<WebRequest, "path" | "querystring" | "method" | "from">) {
+  return method === "POST" ? inside(from) : inside(`${path}${querystring === "" ? "" : `?${querystring}`}`);
 }
 
 function goTo(status: number, path: string): WebAnswer {

@@ -36,8 +36,14 @@ export const faults = {
   formRefused: () =>
     new BelfryError("BELFRY_WEB_FORM_REFUSED", {
       what: "This form was not taken.",
-      why: "It was not made by this server, for you, since its last start.",
+      why: "It was not made by this server, for you, since you have signed in.",
       fix: "Go back, load the page again and send the form from there.",
+    }),
+  internalOnly: (method: string) =>
+    new BelfryError("BELFRY_WEB_INTERNAL_ONLY", {
+      what: `"${shown(method)}" is not allowed.`,
+      why: "It is for the master itself.",
+      fix: "Leave it to the master.",
     }),
   formBroken: (why: string) =>
     new BelfryError("BELFRY_WEB_FORM_BROKEN", {
@@ -76,6 +82,8 @@ const STATUS = new Map([
   ["BELFRY_POSITION_AHEAD", 400],
   ["BELFRY_FORBIDDEN", 403],
   ["BELFRY_HTTP_TOKEN_REFUSED", 401],
+  ["BELFRY_HTTP_ORIGIN_MISSING", 403],
+  ["BELFRY_HTTP_ORIGIN_REFUSED", 403],
   ["BELFRY_BUDGET_SPENT", 429],
   ["BELFRY_WEB_TOO_FAST", 429],
   ["BELFRY_BUILD_ENDED", 409],

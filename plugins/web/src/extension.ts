@@ -1,4 +1,4 @@
-import type { Caller, CoreMethods, InjectionToken, Json } from "belfry";
+import type { Caller, CoreMethods, InjectionToken, Json, Scope } from "belfry";
 import type { Html } from "./html.ts";
 import type { Keys } from "./urls.ts";
 
@@ -20,6 +20,8 @@ export interface Web {
   navigation(entry: NavigationEntry): () => void;
   panel(panel: PanelDefinition): () => void;
   action(action: ActionDefinition): () => void;
+  /** Says what stands where a page tells its reader who he is, and where he can sign in. */
+  reader(reader: ReaderDefinition): () => void;
 }
 
 /** A page: of a type of object, or any other. */
@@ -45,6 +47,8 @@ export interface Page {
   trail?: Html[];
   /** True for what will not change any more: it is kept by browsers, and its `ETag` is strong. */
   settled?: boolean;
+  /** True for what changes without an event: it is made anew for every request. */
+  fresh?: boolean;
   /** How wide it may be. Default `"text"`. */
   width?: "text" | "full";
 }
@@ -95,6 +99,8 @@ export interface NavigationEntry {
   readonly path: string;
   /** Entries come in this order, ours at 10, 20, 30 and so on. */
   readonly order: number;
+  /** Only readers who have this scope are shown it. */
+  readonly scope?: Scope;
 }
 
 /** Something that stands on somebody else's page. */
@@ -116,6 +122,22 @@ export interface ActionDefinition {
   params(fields: URLSearchParams, view: View): Json | Promise<Json>;
   /** Where to go when it is done; default: where the form was. */
   next?(answer: Json, view: View): string;
+  /** What to show when it is done instead of going somewhere: for what is told only once. */
+  done?(answer: Json, view: View): Page;
+}
+
+export interface Reader {
+  readonly caller: Pick<Caller, "name" | "kind" | "scopes">;
+  /** The path and query of the page that he reads. */
+  readonly here: string;
+}
+
+export interface ReaderDefinition {
+  readonly name: string;
+  /** What stands at the top of every page: who reads it, and how to sign in or out. Must answer at once. */
+  render(reader: Reader): Html;
+  /** The path where an anonymous reader is led who may not see a page; it brings him back to `here`. */
+  signIn?(here: string): string;
 }
 
 /** Everything that a page is made from: what was asked for, by whom, and whom to ask. */

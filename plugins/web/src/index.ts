@@ -1,5 +1,6 @@
 import { definePlugin, defineService } from "belfry";
 import { WEB } from "./extension.ts";
+import { formKeyMethod } from "./form-key.ts";
 import { webOptions } from "./options.ts";
 import { addPages } from "./pages/index.ts";
 import { WebService } from "./service.ts";
@@ -14,6 +15,8 @@ export type {
   PageDefinition,
   PanelDefinition,
   Raw,
+  Reader,
+  ReaderDefinition,
   Redirect,
   Snippet,
   SnippetDefinition,
@@ -22,6 +25,8 @@ export type {
 } from "./extension.ts";
 export { WEB } from "./extension.ts";
 export { type Html, html } from "./html.ts";
+export { onward } from "./parts/pager.ts";
+export { moment, own } from "./parts/texts.ts";
 export { type Recording, recordApi, recordedApi } from "./recording.ts";
 export { type Keys, outside } from "./urls.ts";
 
@@ -36,10 +41,12 @@ export default definePlugin({
   name: "@belfry/web",
   version: "0.1.0",
   parts: [web],
-  register: (host) =>
+  register(host) {
     host.share(WEB, () => {
       const site = new Site();
       addPages(site);
       return site;
-    }),
+    });
+    host.methods.add(formKeyMethod(host.store));
+  },
 });

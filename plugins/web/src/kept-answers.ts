@@ -46,8 +46,7 @@ export class KeptAnswers {
       );
     }
     const answer = await whileWanted(making, signal);
-    if (!isStream(answer)) return answer;
-    // A stream can be read once.
+    if (!isForOne(answer)) return answer;
     if (!first) return make(signal);
     signal.addEventListener("abort", () => making.abort.abort(signal.reason), { once: true });
     return answer;
@@ -76,7 +75,7 @@ export class KeptAnswers {
 
   #put(key: string, position: string, answer: WebAnswer): void {
     this.#drop(key);
-    if (isStream(answer) || answer.status !== 200) return;
+    if (isForOne(answer) || answer.status !== 200) return;
     const size = 2 * ((answer.body as string | Buffer).length + key.length);
     if (size > BYTES / 8) return;
     this.#entries.set(key, { answer, position, until: performance.now() + LONGEST, size });
@@ -93,8 +92,9 @@ export class KeptAnswers {
   }
 }
 
-function isStream({ body }: WebAnswer): boolean {
-  return typeof body === "object" && "pipe" in body;
+/** A stream can be read once, and some answers are for nobody else. */
+function isForOne({ body, fresh }: WebAnswer): boolean {
+  return fresh === true || (typeof body === "object" && "pipe" in body);
 }
 
 async function whileWanted(making: Making, signal: AbortSignal): Promise<WebAnswer> {

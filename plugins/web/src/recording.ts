@@ -12,6 +12,7 @@ export function recordApi(api: Api): { api: Api; recording: Recording } {
       methods: () => api.methods(),
       authenticate: (token) => api.authenticate(token),
       anonymous: () => api.anonymous(),
+      callerOf: (facts) => api.callerOf(facts),
       async call(name, params, caller, signal) {
         const answer = await api.call(name, params, caller, signal);
         // Where the stream of events stands means nothing to a recording.
@@ -28,6 +29,7 @@ export function recordedApi(recording: Recording): Api {
     methods: () => [],
     authenticate: async () => undefined,
     anonymous: (): Caller => ({ name: "anonymous", kind: "anonymous", scopes: new Set(["read"]), visible: null }),
+    callerOf: ({ name, kind, scopes }) => ({ name, kind, scopes: new Set(scopes), visible: null }),
     async call(name, params) {
       const asked = question(name, params);
       if (!Object.hasOwn(recording, asked)) throw notRecorded(asked);

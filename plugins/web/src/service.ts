@@ -7,6 +7,7 @@ import {
   type DependencyContainer,
   type Json,
   type Logger,
+  rightsKey,
   type Service,
   TOKENS,
 } from "belfry";
@@ -14,6 +15,7 @@ import { Pages, type WebAnswer, type WebRequest } from "./answering.ts";
 import { type Asset, type Assets, loadAssets } from "./assets.ts";
 import { faults } from "./errors.ts";
 import { WEB } from "./extension.ts";
+import { formKeyFrom } from "./form-key.ts";
 import type { WebOptions } from "./options.ts";
 import type { Site } from "./site.ts";
 import { Streams } from "./streams.ts";
@@ -27,8 +29,7 @@ export class WebService implements Service {
   readonly role = "api";
   readonly #options: WebOptions;
   readonly #container: DependencyContainer;
-  /** Forms are good for one life of this process. */
-  readonly #key = randomBytes(32);
+  #key: Buffer = randomBytes(32);
   #stop: (() => Promise<void>) | undefined;
 
   constructor(options: WebOptions, container: DependencyContainer) {
@@ -42,6 +43,7 @@ export class WebService implements Service {
     const api = this.#container.resolve(TOKENS.api);
     const log = this.#container.resolve(TOKENS.logger) as Logger;
     const assets = await loadAssets();
+    this.#key = await formKeyFrom(api);
     const clock = this.#container.resolve(TOKENS.clock);
     const pages = new Pages(this.#container.resolve(WEB) as Site, this.#options, assets, { log, clock });
     const streams = new Streams(api, http, this.#options);
@@ -75,13 +77,20 @@ export class WebService implements Service {
   }
 
   async #answer(ctx: HttpContext, http: HttpServer, api: Api, pages: Pages): Promise<void> {
-    const request = { method: ctx.method, path: ctx.path, querystring: ctx.querystring, from: cameFrom(ctx) };
+    const navigates = ctx.get("accept").includes("text/html") && !ctx.path.startsWith("/web/");
+    const request = {
+      method: ctx.method,
+      path: ctx.path,
+      querystring: ctx.querystring,
+      from: cameFrom(ctx),
+      navigates,
+    };
     let caller: Caller;
     try {
       caller = await http.caller(ctx);
     } catch (error) {
       if (!BelfryError.is(error)) throw error;
-      return send(ctx, pages.fault({ ...request, caller: NOBODY, formKey: "" }, error));
+      return send(ctx, pages.fault({ ...request, caller: NOBODY, formKey: "" }, error, http.statusOf(error)));
     }
     const whole: WebRequest = {
       ...request,
@@ -103,8 +112,9 @@ export class WebService implements Service {
     send(ctx, await pages.answer(whole));
   }
 
-  #formKey({ kind, name }: Caller, ctx: HttpContext): string {
-    const who = JSON.stringify([kind, name, ctx.get("authorization")]);
+  #formKey(caller: Caller, ctx: HttpContext): string {
+    const { kind, name } = caller;
+    const who = JSON.stringify([kind, name, rightsKey(caller), this.#server().credentials(ctx)]);
     return createHmac("sha256", this.#key).update(who).digest("base64url");
   }
 

@@ -5,6 +5,7 @@ import type {
   NavigationEntry,
   PageDefinition,
   PanelDefinition,
+  ReaderDefinition,
   SnippetDefinition,
   Web,
 } from "./extension.ts";
@@ -57,6 +58,7 @@ export class Site implements Web {
   readonly #links = new Shelf<LinkDefinition>(this.#onChange);
   readonly #panels = new Shelf<PanelDefinition>(this.#onChange);
   readonly #actions = new Shelf<ActionDefinition>(this.#onChange);
+  readonly #readers = new Shelf<ReaderDefinition>(this.#onChange);
   readonly #entries = new Shelf<NavigationEntry>(this.#onChange);
 
   /** Another number whenever something was added or taken back. */
@@ -87,6 +89,15 @@ export class Site implements Web {
 
   action(action: ActionDefinition): () => void {
     return this.#actions.add(action.name, action);
+  }
+
+  reader(reader: ReaderDefinition): () => void {
+    return this.#readers.add(reader.name, reader);
+  }
+
+  /** Who says who reads; the one that came last. */
+  getReader(): ReaderDefinition | undefined {
+    return this.#readers.all().at(-1);
   }
 
   /** The page at a path, encoded as it was sent. */

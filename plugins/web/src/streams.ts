@@ -65,7 +65,7 @@ export class Streams {
       types: types.length === 0 ? undefined : types,
       builder: query.get("builder") ?? undefined,
     };
-    const credentials = JSON.stringify([ctx.get("authorization"), ctx.get("cookie")]);
+    const credentials = this.#http.credentials(ctx);
     const subscription = await this.#hub.subscribe(caller, credentials, wish, stream);
     ctx.set("Content-Type", "text/event-stream; charset=utf-8");
     ctx.set("Cache-Control", "no-store");

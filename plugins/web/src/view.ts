@@ -33,7 +33,7 @@ export class RequestView implements View {
   readonly signal: AbortSignal;
   /** Whether anything on it changes. */
   live = false;
-  /** Whether it has a form, which is good for one life of this process only. */
+  /** Whether it has a form, which is good for its reader only. */
   formed = false;
   readonly #parts: ViewParts;
   readonly #answers = new Map<string, Promise<Json>>();

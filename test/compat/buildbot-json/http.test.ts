@@ -48,7 +48,7 @@ test("what is known and unchanged is answered with 304", async () => {
   for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
     const answer = await world.get("/json/builders", { "if-none-match": known });
     assert.equal([answer.status, answer.body, answer.headers.etag], [304, "", etag], known);
-    assert.is(answer.headers.vary, "Authorization");
+    assert.is(answer.headers.vary, "Authorization, Cookie");
   }
   assert.is((await world.get("/json/builders", { "if-none-match": '"other"' })).status, 200);
   await world.build("runtests");
@@ -117,7 +117,7 @@ test("answers that are kept are kept for each caller apart, and so are their tag
   const stolen = await world.get("/json/builders", { ...narrow, "if-none-match": one.headers.etag ?? "" });
   assert.equal([stolen.status, stolen.body], [200, two.body]);
   for (const { headers } of [one, two, three]) {
-    assert.is(headers.vary, "Authorization");
+    assert.is(headers.vary, "Authorization, Cookie");
     assert.is(headers["cache-control"], "private, no-cache");
   }
   await world.kit.call("tokens.revoke", { name: "wide" });

@@ -333,6 +333,83 @@ for (const kind of DATABASES) {
       ["open"],
     );
   });
+
+  test(`${kind.name}: who sees everything may control no more than what he controls`, async () => {
+    await using database = await kind.open();
+    await using world = await apiWorld(database);
+    const { kit, hidden, running } = world;
+    const { api } = kit.master;
+    const only = { builders: null, projects: ["public"], tags: null };
+    const limited = api.callerOf({ name: "ann", kind: "session", scopes: ["admin"], sees: null, controls: only });
+    assert.equal([...limited.scopes].sort(), ["control", "read"], "he could give himself everything");
+    /** What of each method is refused. A new method belongs here, or among those that are about no builder. */
+    const refused: Record<string, Params[]> = {
+      "builds.stop": [{ build: hidden.build }],
+      "builds.rebuild": [{ build: hidden.build }, { builder: "covert", number: -1 }],
+      "buildsets.rebuild": [{ buildset: hidden.buildset }],
+      "requests.cancel": [{ request: hidden.request }],
+      "requests.prioritize": [{ request: hidden.request, priority: 1 }],
+      "builders.pause": [{ builder: "covert" }],
+      "builders.resume": [{ builder: "covert" }],
+      "schedulers.force": [
+        { scheduler: "covert-force" },
+        { scheduler: "mixed-force", builders: ["covert"] },
+        { scheduler: "mixed-force", builders: ["open", "covert"] },
+      ],
+      "schedulers.disable": [{ scheduler: "covert-force" }, { scheduler: "mixed-force" }],
+      "schedulers.enable": [{ scheduler: "covert-force" }, { scheduler: "mixed-force" }],
+      "changes.add": [{ repository: "r", project: "hidden" }],
+    };
+    const aboutNoBuilder = ["sources.poll"];
+    const all = api.methods().filter(({ permission }) => permission === "control");
+    assert.equal(all.map(({ name }) => name).sort(), [...Object.keys(refused), ...aboutNoBuilder].sort());
+    const facts = async () =>
+      JSON.stringify([
+        (await kit.call("requests.list", { limit: 500 })).items,
+        (await kit.call("changes.list")).items,
+        (await kit.call("builders.list")).items,
+        (await kit.call("schedulers.list")).items.map((item: { disabled: unknown }) => item.disabled),
+      ]);
+    const before = await facts();
+    for (const [method, calls] of Object.entries(refused))
+      for (const params of calls) {
+        const error = await rejects(kit.call(method, params, limited), `${method} ${JSON.stringify(params)}`);
+        assert.is((error as BelfryError).code, "BELFRY_FORBIDDEN", `${method}: ${error}`);
+        assert.match((error as BelfryError).message, "ann", "with words");
+      }
+    assert.is(await facts(), before, "nothing was changed");
+    assert.is((await kit.call("builds.get", { build: hidden.build }, limited)).id, hidden.build, "he sees it");
+    const forced = await kit.call("schedulers.force", { scheduler: "mixed-force" }, limited);
+    assert.equal(
+      forced.requests.map((request: { builder: string }) => request.builder),
+      ["open"],
+      "all that he may",
+    );
+    await kit.buildsetEnd(forced.buildset);
+    assert.ok((await kit.call("changes.add", { repository: "r", project: "public" }, limited)).added);
+    await kit.call("builds.stop", { build: running.build }, limited);
+    await kit.call("requests.cancel", { request: running.waiting }, limited);
+    await kit.call("builders.pause", { builder: "open" }, limited);
+  });
+
+  test(`${kind.name}: a pattern of names is any text for each star, and a token's builder is a name`, async () => {
+    await using database = await kind.open();
+    await using world = await apiWorld(database);
+    const { kit } = world;
+    const seen = async (patterns: string[]) => {
+      const sees = { builders: null, projects: null, tags: null, patterns };
+      const caller = kit.master.api.callerOf({ name: "ann", kind: "session", scopes: ["read"], sees, controls: null });
+      const { items } = await kit.call("builders.list", {}, caller);
+      return items.map((item: { name: string }) => item.name).join(" ");
+    };
+    assert.is(await seen(["o*n"]), "open");
+    assert.is(await seen(["*n*n*"]), "running");
+    assert.is(await seen(["open"]), "open");
+    assert.is(await seen(["*open*", "cov*"]), "covert open");
+    for (const none of ["OPEN*", "open*open", "*nn", ""]) assert.is(await seen([none]), "", none);
+    const { caller } = await tokenCaller(kit, "star", { scopes: ["read"], builders: ["*"] });
+    assert.equal((await kit.call("builders.list", {}, caller)).items, []);
+  });
 }
 
 test.run();

@@ -158,6 +158,90 @@ for (const kind of DATABASES) {
     assert.is((await one.store.get("short"))?.value, 3, "written anew without an end it stays");
   });
 
+  test(`${kind.name}: of several who take a record one gets it, with all that it writes besides`, async () => {
+    await using database = await kind.open();
+    const clock = testClock();
+    const one = plugin({});
+    await using _kit = await testMaster({ config: { ...one.config, database: database.entry }, clock });
+    await one.store.apply({ put: [{ key: "link", value: 1, expires: clock.now() + 1_000 }] });
+    const taken = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, i) => one.store.apply({ take: ["link"], put: [{ key: `got/${i}`, value: i }] })),
+    );
+    assert.is(taken.filter(({ status }) => status === "fulfilled").length, 1);
+    for (const each of taken)
+      if (each.status === "rejected") assert.is((each.reason as BelfryError).code, "BELFRY_RECORD_GONE");
+    assert.is((await one.store.list({ prefix: "got/" })).length, 1);
+    await one.store.apply({ put: [{ key: "again", value: 1, expires: clock.now() + 1_000 }] });
+    await one.store.apply({ take: ["again"], put: [{ key: "again", value: 2, expires: clock.now() + 1_000 }] });
+    assert.is((await one.store.get("again"))?.value, 2, "what is taken may be written anew");
+    await clock.advance(1_000);
+    const error = await rejects(one.store.apply({ take: ["again"], put: [{ key: "y", value: 1 }] }));
+    assert.is((error as BelfryError).code, "BELFRY_RECORD_GONE", "its time is over");
+    assert.is(await one.store.get("y"), undefined);
+  });
+
+  test(`${kind.name}: what has expired is cleared away by whoever writes what will expire, of his own only`, async () => {
+    await using database = await kind.open();
+    const clock = testClock();
+    const one = plugin({});
+    const other = plugin({ name: "another-plugin" });
+    const services = [...(one.config.services ?? []), ...(other.config.services ?? [])];
+    await using kit = await testMaster({ config: { ...one.config, services, database: database.entry }, clock });
+    const expires = clock.now() + 1_000;
+    await one.store.apply({ put: [{ key: "a", value: 1, expires }] });
+    await other.store.apply({ put: [{ key: "a", value: 1, expires }] });
+    await clock.advance(2_000);
+    const keys = async () =>
+      (await kit.master.store.read.selectFrom("plugin_records").selectAll().execute()).map(
+        (row) => `${row.plugin} ${row.key}`,
+      );
+    await one.store.apply({ put: [{ key: "b", value: 1 }] });
+    assert.is((await keys()).length, 3);
+    await one.store.apply({ put: [{ key: "c", value: 1, expires: clock.now() + 1_000 }] });
+    assert.equal((await keys()).sort(), ["another-plugin a", "test-plugin b", "test-plugin c"]);
+  });
+
+  test(`${kind.name}: a plugin's methods have its records, and one that only reads may be in the audit`, async () => {
+    await using database = await kind.open();
+    const service = defineService({
+      kind: "service",
+      options: z.object({}),
+      create: (_options, ctx) => ({
+        start: async () => ctx.store.apply({ put: [{ key: "note", value: "of the service" }] }),
+        stop: async () => undefined,
+      }),
+    });
+    const method = (name: string, audited: boolean) => ({
+      name,
+      permission: "read" as const,
+      audited,
+      summary: "x",
+      params: z.strictObject({}),
+      result: z.any(),
+      example: {},
+    });
+    definePlugin({
+      name: "test-noting",
+      parts: [service],
+      register({ methods, store }) {
+        methods.add({ ...method("note.get", false), call: async () => (await store.get("note"))?.value });
+        methods.add({
+          ...method("note.set", true),
+          call: async () => store.apply({ put: [{ key: "note", value: "of the method" }] }).then(() => "done"),
+        });
+      },
+    });
+    await using kit = await testMaster({ config: { services: [service()], database: database.entry } });
+    assert.is(await kit.call("note.get"), "of the service");
+    await kit.call("note.set");
+    assert.is(await kit.call("note.get"), "of the method");
+    const { items } = await kit.call("audit.list");
+    assert.equal(
+      items.map((item: { method: string }) => item.method),
+      ["note.set"],
+    );
+  });
+
   test(`${kind.name}: what an older version wrote is migrated when it is read; what a newer one wrote is refused with a sentence`, async () => {
     await using database = await kind.open();
     const folder = await mkdtemp(join(tmpdir(), "belfry-versions-"));

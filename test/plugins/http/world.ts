@@ -7,6 +7,7 @@ import {
   type ApiMethod,
   BelfryError,
   type Caller,
+  type CallerFacts,
   type CreateContext,
   type Json,
   type Logger,
@@ -49,6 +50,10 @@ export class FakeApi implements Api {
 
   async authenticate(token: string) {
     return this.tokens.get(token);
+  }
+
+  callerOf({ name, kind, scopes }: CallerFacts) {
+    return callerOf(name, kind, [...scopes]);
   }
 
   anonymous() {
@@ -115,6 +120,8 @@ export class World implements AsyncDisposable {
     for (const plugin of plugins) {
       plugin.register?.({
         container: this.container.createChildContainer(),
+        methods: { add: () => undefined },
+        commands: { add: () => undefined },
         share: (token: symbol, make: (container: DependencyContainer) => unknown) =>
           this.container.register(token, { useFactory: instanceCachingFactory(make) }),
       } as unknown as PluginHost);

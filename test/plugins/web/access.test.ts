@@ -1,6 +1,6 @@
 import httpPlugin, { http } from "@belfry/http";
 import webPlugin, { web } from "@belfry/web";
-import type { Caller } from "belfry";
+import type { Caller, CallerFacts } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
@@ -118,6 +118,7 @@ test("a page that a crowd asks for is made once, until something happens, and fo
     methods: () => api.methods(),
     authenticate: (token: string) => api.authenticate(token),
     anonymous: () => api.anonymous(),
+    callerOf: (facts: CallerFacts) => api.callerOf(facts),
     call: (name: string, params: unknown, caller: Caller, signal?: AbortSignal) => {
       if (name !== "events.since") asked.push(name);
       return api.call(name, params, caller, signal);

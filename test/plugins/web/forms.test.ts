@@ -1,7 +1,14 @@
-import { fakeWorker, until } from "@belfry/testkit";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { http } from "@belfry/http";
+import { fakeWorker, rejects, step, testMaster, until } from "@belfry/testkit";
+import { web } from "@belfry/web";
+import type { BelfryError, Caller } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
+import { httpUrl } from "../../bench/http-url.ts";
 import { ask } from "../http/world.ts";
 import { basic, ODD, webWorld } from "./world.ts";
 
@@ -181,6 +188,39 @@ test("an action that is not there, and one that was too late, are pages too", as
   const late = await ask(`${world.url}/do/stop`, { method: "POST", headers, body: "builder=plain&number=1" });
   assert.is(late.status, 409);
   assert.match(late.body, "It is too late for this");
+});
+
+test("a form outlives a restart of the master, and what it is made with is told to nobody", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "belfry-forms-"));
+  const life = () =>
+    testMaster({
+      folder,
+      config: {
+        services: [http({ port: 0 }), web()],
+        workers: [fakeWorker({ name: "w" })],
+        builders: [{ name: "plain", workers: ["w"], steps: [step({ run: () => ({ result: "success" as const }) })] }],
+      },
+    });
+  try {
+    const first = await life();
+    const { token } = await first.call("tokens.add", { name: "hand", scopes: ["admin"] });
+    const headers = basic(token);
+    const page = await ask(`${httpUrl(first.master)}/builders/plain`, { headers });
+    const _form = /name="_form" value="([^"]+)"/.exec(page.body)?.[1] ?? "";
+    const admin = (await first.master.api.authenticate(token)) as Caller;
+    const refused = await rejects(first.call("web.formKey", {}, admin));
+    assert.is((refused as BelfryError).code, "BELFRY_WEB_INTERNAL_ONLY");
+    await first.close();
+    await using second = await life();
+    const url = httpUrl(second.master);
+    const body = new URLSearchParams({ _form, builder: "plain" }).toString();
+    const type = { "content-type": "application/x-www-form-urlencoded", origin: url };
+    const sent = await ask(`${url}/do/pause`, { method: "POST", body, headers: { ...headers, ...type } });
+    assert.is(sent.status, 303, sent.body);
+    assert.is((await second.call("builders.get", { builder: "plain" })).paused, true);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test.run();

@@ -32,6 +32,8 @@ export interface WebWorld extends AsyncDisposable {
 export async function webWorld(
   options: z.input<typeof web.definition.options> = {},
   more: Partial<Config> = {},
+  /** What is other in the configuration of a reload. */
+  later: () => Partial<Config> | Promise<Partial<Config>> = () => ({}),
 ): Promise<WebWorld> {
   let release = () => {};
   let gate = Promise.resolve();
@@ -72,30 +74,29 @@ export async function webWorld(
     { name: "secret", workers: ["w"], project: "hidden", tags: ["unit"], steps: [told] },
   ];
   const names = builders.map(({ name }) => name);
-  const kit = await testMaster({
-    config: {
-      access: { anonymous: "read" },
-      services: [http({ port: 0 }), web(options)],
-      workers: [fakeWorker({ name: "w", slots: 4 })],
-      schedulers: [
-        force({ name: "by hand", builders: names }),
-        force({
-          name: "asking",
-          builders: ["plain"],
-          parameters: [
-            { type: "string", name: "word", label: ODD, default: "hello" },
-            { type: "int", name: "times", required: true },
-            { type: "boolean", name: "really" },
-            { type: "choice", name: "colour", choices: ["red", { value: 7, label: "seven" }] },
-            { type: "choices", name: "many", choices: ["a", "b", "c"] },
-            { type: "group", name: "inner", parameters: [{ type: "text", name: "note" }] },
-          ],
-        }),
-      ],
-      builders,
-      ...more,
-    },
-  });
+  const config: Omit<Config, "database"> = {
+    access: { anonymous: "read" },
+    services: [http({ port: 0 }), web(options)],
+    workers: [fakeWorker({ name: "w", slots: 4 })],
+    schedulers: [
+      force({ name: "by hand", builders: names }),
+      force({
+        name: "asking",
+        builders: ["plain"],
+        parameters: [
+          { type: "string", name: "word", label: ODD, default: "hello" },
+          { type: "int", name: "times", required: true },
+          { type: "boolean", name: "really" },
+          { type: "choice", name: "colour", choices: ["red", { value: 7, label: "seven" }] },
+          { type: "choices", name: "many", choices: ["a", "b", "c"] },
+          { type: "group", name: "inner", parameters: [{ type: "text", name: "note" }] },
+        ],
+      }),
+    ],
+    builders,
+    ...more,
+  };
+  const kit = await testMaster({ config, load: async () => ({ ...config, ...(await later()) }) });
   const url = httpUrl(kit.master);
   const start = async (builder: string, result: Result, wish: object): Promise<number> =>
     (

@@ -71,5 +71,6 @@ function apiOver(client: Client): Api {
     call: async (name, params, _caller, signal) => client.call(name, params as never, { signal }),
     authenticate: async () => undefined,
     anonymous: () => administrator,
+    callerOf: () => administrator,
   };
 }

@@ -132,7 +132,7 @@ export function builderMethods(deps: ApiDeps) {
       result: z.object({ builder: z.string(), paused: z.literal(true) }),
       example: { builder: "runtests", reason: "its disk is being replaced" },
       async call({ builder, reason = "" }, { caller }) {
-        await pause(builder, caller, { paused: 1, paused_reason: reason, paused_by: caller.name });
+        await pause("builders.pause", builder, caller, { paused: 1, paused_reason: reason, paused_by: caller.name });
         return { builder, paused: true as const };
       },
     }),
@@ -144,18 +144,21 @@ export function builderMethods(deps: ApiDeps) {
       result: z.object({ builder: z.string(), paused: z.literal(false) }),
       example: { builder: "runtests" },
       async call({ builder }, { caller }) {
-        await pause(builder, caller, { paused: 0, paused_reason: null, paused_by: null });
+        await pause("builders.resume", builder, caller, { paused: 0, paused_reason: null, paused_by: null });
         return { builder, paused: false as const };
       },
     }),
   ];
 
   async function pause(
+    method: string,
     builder: string,
     caller: Caller,
     facts: { paused: 0 | 1; paused_reason: string | null; paused_by: string | null },
   ): Promise<void> {
-    if (!(await new View(caller, store).sees(builder))) throw faults.notFound("builder", `"${builder}"`);
+    const view = new View(caller, store);
+    if (!(await view.sees(builder))) throw faults.notFound("builder", `"${builder}"`);
+    await view.requireControl(method, builder);
     await store.write(async (tx) => {
       const row = await tx.db
         .updateTable("builders")

@@ -81,7 +81,9 @@ interface BuildFilter {
 function byNumber({ builder, state, order = "-id", ...others }: BuildFilter): boolean {
   if (builder === undefined || order.endsWith("finishedAt") || (state !== undefined && state !== "finished"))
     return false;
-  return ["builds", "result", "branch", "revision", "revisionPrefix", "request", "worker"].every((name) => others[name] === undefined);
+  return ["builds", "result", "branch", "revision", "revisionPrefix", "request", "worker"].every(
+    (name) => others[name] === undefined,
+  );
 }
 
 export function buildMethods(deps: ApiDeps) {
@@ -318,7 +320,8 @@ export function buildMethods(deps: ApiDeps) {
       example: { builder: "runtests", number: -1, reason: "not needed any more" },
       stability: "stable",
       async call({ reason, ...ref }, { caller }) {
-        const { id } = await findBuild(deps, ref, caller);
+        const { id, name } = await findBuild(deps, ref, caller);
+        await new View(caller, store).requireControl("builds.stop", name);
         const text = `stopped by ${caller.name}${reason ? `: ${reason}` : ""}`;
         await store.write(async (tx) => {
           const row = await tx.db
@@ -344,6 +347,7 @@ export function buildMethods(deps: ApiDeps) {
       stability: "stable",
       async call({ reason, ...ref }, { caller }) {
         const build = await findBuild(deps, ref, caller);
+        await new View(caller, store).requireControl("builds.rebuild", build.name);
         const [buildset, request] = await Promise.all([
           store.read
             .selectFrom("buildsets")

@@ -145,9 +145,11 @@ export function changeMethods(deps: ApiDeps) {
       },
       stability: "stable",
       async call(params, { caller }) {
-        if (!new View(caller, store).seesProject(params.project ?? "")) {
+        const view = new View(caller, store);
+        if (!view.seesProject(params.project ?? "")) {
           throw faults.notFound("project", `"${params.project ?? ""}"`);
         }
+        view.requireProjectControl("changes.add", params.project ?? "");
         const change: NewChange = {
           ...params,
           category: params.category ?? null,

@@ -159,6 +159,7 @@ export function requestMethods(deps: ApiDeps) {
       stability: "stable",
       async call({ request, reason }, { caller }) {
         const row = await find(request, caller);
+        await new View(caller, store).requireControl("requests.cancel", row.name);
         const text = `cancelled by ${caller.name}${reason ? `: ${reason}` : ""}`;
         const { name: builder, project } = row;
         const cancelled = { id: request, buildsetId: row.buildset_id, builder, project };
@@ -201,6 +202,7 @@ export function requestMethods(deps: ApiDeps) {
       example: { request: 1, priority: 10 },
       async call({ request, priority }, { caller }) {
         const { buildset_id: buildsetId, name: builder, project } = await find(request, caller);
+        await new View(caller, store).requireControl("requests.prioritize", builder);
         const key = { id: request, buildsetId, builder, project };
         if (!(await store.write((tx) => setPriority(tx, key, priority, true)))) throw faults.requestNotWaiting(request);
         return { request, priority };
@@ -219,8 +221,10 @@ export function requestMethods(deps: ApiDeps) {
       example: { buildset: 1, reason: "was it the network?" },
       stability: "experimental",
       async call({ buildset: asked, reason }, { caller }) {
-        const { row, visible } = await findBuildset(asked, caller);
+        const { row, visible, view } = await findBuildset(asked, caller);
         const failed = visible.filter(({ result }) => result === "failure" || result === "exception");
+        const meant = (failed.length === 0 ? visible : failed).map((request) => request.name);
+        await view.requireControl("buildsets.rebuild", ...meant);
         if (failed.length === 0) throw faults.nothingToRebuild(asked);
         return rebuildOf(store, row, {
           builders: failed.map((request) => request.name),

@@ -54,7 +54,12 @@ export function schedulerMethods(deps: ApiDeps) {
 
   /** Disables or enables; only for callers who see all that it builds. */
   async function switchTo(disable: boolean, scheduler: string, reason: string, caller: Caller) {
-    const { name } = await find(scheduler, caller, "every");
+    const { name, part } = await find(scheduler, caller, "every");
+    const controlled = await new View(caller, store).controlled();
+    if (controlled !== null && !part.builders.every((builder) => controlled.has(builder))) {
+      const method = disable ? "schedulers.disable" : "schedulers.enable";
+      throw faults.forbidden(method, "control", caller.name, `all that the scheduler "${name}" builds`);
+    }
     const changed = await store.write((tx) => switchScheduler(tx, name, { disable, by: caller.name, reason }));
     return { scheduler: name, enabled: !disable, changed };
   }
@@ -145,7 +150,9 @@ export function schedulerMethods(deps: ApiDeps) {
       example: { scheduler: "force", builders: ["runtests"], branch: "main", reason: "try it", priority: 1 },
       stability: "stable",
       async call({ scheduler, ...wish }, { caller }) {
-        const names = await new View(caller, store).builders();
+        const view = new View(caller, store);
+        const names = await view.builders();
+        const controlled = await view.controlled();
         const sees = (builder: string) => names === null || names.has(builder);
         const all = deps.generation().schedulers.filter(({ part }) => names === null || part.builders.some(sees));
         const able = all.filter(({ part }) => part.force !== undefined);
@@ -175,10 +182,16 @@ export function schedulerMethods(deps: ApiDeps) {
           // Here and not by the scheduler, whose refusal may name what this caller may not see.
           const hidden = request.builders?.find((builder) => !sees(builder) || !named.part.builders.includes(builder));
           if (hidden !== undefined) throw faults.notFound("builder", `"${hidden}"`);
-          request.builders ??= named.part.builders.filter(sees);
         }
+        if (controlled !== null && request.builders === undefined) {
+          request.builders = named.part.builders.filter((builder) => controlled.has(builder));
+          if (request.builders.length === 0)
+            throw faults.forbidden("schedulers.force", "control", caller.name, `anything that "${named.name}" builds`);
+        }
+        await view.requireControl("schedulers.force", ...(request.builders ?? []));
         const spec = named.part.force(request, { workers: workerNames() });
         if (!spec.builders.every(sees)) throw faults.notFound("builder", "that this scheduler chose");
+        await view.requireControl("schedulers.force", ...spec.builders);
         const added = await store.write(async (tx) => {
           await requireEnabled(tx.db, named.name);
           return addBuildset(tx, spec, { scheduler: named.name, owner: caller.name });

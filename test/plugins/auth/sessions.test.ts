@@ -1,0 +1,166 @@
+import { until } from "@belfry/testkit";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { hashOfKey } from "../../../plugins/auth/src/keys.ts";
+import { Line } from "../http/world.ts";
+import { authWorld, type Options, type Reader, users } from "./world.ts";
+
+const test = suite("sessions");
+
+const keyOf = (reader: Reader) => [...reader.cookies.values()][0] ?? "";
+const meOf = async (reader: Reader) =>
+  /signed in as <a href="\/tokens"><b dir="auto">([^<]*)/.exec((await reader.get("/")).body)?.[1];
+
+test("the database has a hash of the key only, and no log or event or audit has the key", async () => {
+  await using world = await authWorld();
+  const reader = await world.as("ada");
+  const { store } = world.kit.master;
+  const records = JSON.stringify(await store.read.selectFrom("plugin_records").selectAll().execute());
+  assert.match(records, hashOfKey(keyOf(reader)));
+  for (const table of ["plugin_records", "audit", "events", "config_generations"] as const) {
+    const rows = JSON.stringify(await store.read.selectFrom(table).selectAll().execute());
+    for (const secret of [keyOf(reader), "ada!"]) assert.not.ok(rows.includes(secret), `${table}: ${secret}`);
+  }
+});
+
+test("a key is new at each sign-in: who plants one gains nothing by it", async () => {
+  await using world = await authWorld();
+  const attacker = await world.as("eve");
+  const victim = world.reader();
+  const [name = "", planted = ""] = [...attacker.cookies][0] ?? [];
+  victim.cookies.set(name, planted);
+  await victim.signIn("ada", "ada!");
+  assert.is.not(victim.cookies.get(name), planted);
+  assert.is(await meOf(victim), "ada");
+  assert.is(await meOf(attacker), undefined, "and the session that was there before has ended");
+  const made = world.reader();
+  made.cookies.set(name, "A".repeat(43));
+  await made.signIn("ada", "ada!");
+  assert.is.not(made.cookies.get(name), "A".repeat(43));
+});
+
+test("wrong keys are nobody's, whatever they are", async () => {
+  await using world = await authWorld();
+  const reader = await world.as("ada");
+  const [name = ""] = [...reader.cookies][0] ?? [];
+  const key = keyOf(reader);
+  for (const wrong of [
+    "",
+    key.slice(1),
+    `${key}x`,
+    key.toLowerCase(),
+    hashOfKey(key),
+    "%",
+    `"${key}"`,
+    "x".repeat(5_000),
+  ]) {
+    const other = world.reader();
+    other.cookies.set(name, wrong);
+    assert.is(await meOf(other), undefined, wrong);
+  }
+  assert.is(await meOf(reader), "ada");
+});
+
+test("who signs in and out is in the audit, with the address and without a password", async () => {
+  await using world = await authWorld();
+  const reader = await world.as("ada");
+  await reader.post("/auth/sign-out", {});
+  await reader.signIn("ada", "wrong");
+  const { items } = await world.kit.call("audit.list", { caller: "ada" });
+  assert.equal(
+    items.map(({ method, outcome, kind, from }: Record<string, string>) => [method, outcome, kind, from]),
+    [
+      ["sessions.end", "ok", "session", "127.0.0.1"],
+      ["sessions.add", "ok", "session", "127.0.0.1"],
+    ],
+  );
+});
+
+test("signing out everywhere ends every session of a user, and of nobody else", async () => {
+  await using world = await authWorld();
+  const [here, there, other] = [await world.as("bob"), await world.as("bob"), await world.as("ada")];
+  await here.post("/auth/sign-out", { everywhere: "yes" });
+  assert.equal([await meOf(here), await meOf(there), await meOf(other)], [undefined, undefined, "ada"]);
+  const bob = await world.as("bob");
+  const { items } = await world.kit.call("sessions.list", {});
+  assert.equal(items.map(({ user }: { user: string }) => user).sort(), ["ada", "bob"]);
+  await world.kit.call("sessions.end", { user: "bob" });
+  assert.is(await meOf(bob), undefined);
+});
+
+test("a session ends when it is idle for too long, and at the latest at its end; use keeps it", async () => {
+  await using world = await authWorld({ idle: "1h", longest: "2h" });
+  const { store } = world.kit.master;
+  const reader = await world.as("ada");
+  const row = async () => {
+    const found = await store.read.selectFrom("plugin_records").selectAll().where("key", "like", "session/%").execute();
+    return found.map(({ value, expires_at }) => ({ ...JSON.parse(value), expires: expires_at as number }))[0];
+  };
+  const age = async (facts: object, expires: number) => {
+    const { expires: _, ...session } = await row();
+    const value = JSON.stringify({ ...session, ...facts });
+    await store.write((tx) =>
+      tx.db
+        .updateTable("plugin_records")
+        .set({ value, expires_at: expires })
+        .where("key", "like", "session/%")
+        .execute(),
+    );
+  };
+  const first = await row();
+  assert.is(first.expires, first.usedAt + 3_600_000);
+  await age({ usedAt: first.usedAt - 1_800_000 }, first.expires - 1_800_000);
+  assert.is(await meOf(reader), "ada");
+  await until(async () => (await row()).expires > first.expires - 1_800_000, "that it is in use is noted");
+  await age({ endsAt: Date.now() + 60_000, usedAt: first.usedAt - 1_900_000 }, Date.now() + 60_000);
+  assert.is(await meOf(reader), "ada");
+  assert.ok((await row()).expires <= Date.now() + 60_000, "not beyond its end");
+  await age({}, Date.now() - 1);
+  assert.is(await meOf(reader), undefined);
+  await world.as("eve");
+  assert.is(
+    (await store.read.selectFrom("plugin_records").selectAll().where("key", "like", "session/%").execute()).length,
+    1,
+    "what has expired is cleared away",
+  );
+});
+
+test("what rules give, and whether there is such a user, is looked up at each request", async () => {
+  let later: Options = {};
+  await using world = await authWorld({}, {}, () => later);
+  const [ada, bob] = [await world.as("ada"), await world.as("bob")];
+  assert.is((await ada.call("tokens.list")).json.error, undefined);
+  later = { rules: [{ users: ["ada"], may: "control" }] };
+  await world.kit.call("config.reload");
+  assert.is((await ada.call("tokens.list")).json.error.data.code, "BELFRY_FORBIDDEN");
+  assert.is((await ada.call("builders.pause", { builder: "plain" })).json.error, undefined);
+  assert.is((await bob.call("builders.resume", { builder: "plain" })).json.error.data.code, "BELFRY_FORBIDDEN");
+  later = { users: await users(["ada", "eve"]) };
+  await world.kit.call("config.reload");
+  assert.is(await meOf(bob), undefined, "he is gone");
+  assert.is(await meOf(ada), "ada", "another password for her ends nothing; her sessions can be ended");
+  later = { users: await users(["bob"]) };
+  await world.kit.call("config.reload");
+  assert.is((await world.reader().signIn("bob", "bob!")).headers.location, "/", "a changed hash counts at once");
+});
+
+test("a stream and a WebSocket end soon after their session has", async () => {
+  await using world = await authWorld({}, { access: { anonymous: "none" } });
+  const reader = await world.as("ada");
+  const port = Number(new URL(world.url).port);
+  using stream = new Line(port);
+  stream.send(`GET /events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nCookie: ${reader.cookie}\r\n\r\n`);
+  await stream.until(/text\/event-stream/);
+  using page = new Line(port);
+  page.send(`GET /web/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nCookie: ${reader.cookie}\r\n\r\n`);
+  await page.until(/text\/event-stream/);
+  using socket = new Line(port);
+  socket.send(
+    `GET /rpc HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nOrigin: ${world.url}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: ${reader.cookie}\r\n\r\n`,
+  );
+  await socket.until(/101 Switching/);
+  await reader.post("/auth/sign-out", {});
+  await Promise.all([stream.closed, page.closed, socket.closed]);
+});
+
+test.run();
