@@ -359,6 +359,8 @@ for (const kind of DATABASES) {
       "schedulers.disable": [{ scheduler: "covert-force" }, { scheduler: "mixed-force" }],
       "schedulers.enable": [{ scheduler: "covert-force" }, { scheduler: "mixed-force" }],
       "changes.add": [{ repository: "r", project: "hidden" }],
+      "workers.pause": [{ workers: ["w"] }, { workers: ["w2", "w"] }],
+      "workers.resume": [{ workers: ["w"] }],
     };
     const aboutNoBuilder = ["sources.poll"];
     const all = api.methods().filter(({ permission }) => permission === "control");
@@ -369,6 +371,7 @@ for (const kind of DATABASES) {
         (await kit.call("changes.list")).items,
         (await kit.call("builders.list")).items,
         (await kit.call("schedulers.list")).items.map((item: { disabled: unknown }) => item.disabled),
+        (await kit.call("workers.list")).items.map((item: { paused: boolean }) => item.paused),
       ]);
     const before = await facts();
     for (const [method, calls] of Object.entries(refused))
@@ -390,6 +393,7 @@ for (const kind of DATABASES) {
     await kit.call("builds.stop", { build: running.build }, limited);
     await kit.call("requests.cancel", { request: running.waiting }, limited);
     await kit.call("builders.pause", { builder: "open" }, limited);
+    await kit.call("workers.pause", { workers: ["w2"] }, limited);
   });
 
   test(`${kind.name}: a pattern of names is any text for each star, and a token's builder is a name`, async () => {

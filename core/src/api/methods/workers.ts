@@ -66,20 +66,25 @@ export function workerMethods(deps: ApiDeps) {
     });
   }
 
-  /** Who does not see all that a worker builds may not keep builds from it. */
-  async function requireWhole(workers: readonly string[], caller: Caller): Promise<void> {
+  /** Who does not see all that a worker builds, or may not control it, may not keep builds from it. */
+  async function requireWhole(method: string, workers: readonly string[], caller: Caller): Promise<void> {
     const known = await store.read
       .selectFrom("workers")
       .select("name")
       .where("name", "in", [...workers])
       .execute();
     const paused = await pausesOf(store.read, workers);
-    const names = await new View(caller, store).builders();
+    const view = new View(caller, store);
+    const names = await view.builders();
+    const controlled = await view.controlled();
     for (const worker of workers) {
       const builders = [...deps.generation().builders.values()].filter((one) => one.workers.includes(worker));
       const whole = names === null || (builders.length > 0 && builders.every(({ name }) => names.has(name)));
       if (!whole || !(known.some(({ name }) => name === worker) || paused.has(worker)))
         throw faults.notFound("worker", `"${worker}"`);
+      await view.requireControl(method, ...builders.map(({ name }) => name));
+      if (controlled !== null && builders.length === 0)
+        throw faults.forbidden(method, "control", caller.name, `the worker "${worker}", which is no builder's`);
     }
   }
 
@@ -115,7 +120,7 @@ export function workerMethods(deps: ApiDeps) {
       result: z.object({ workers: z.array(z.string()), paused: z.literal(true) }),
       example: { workers: ["here"], reason: "its disk is being replaced" },
       async call({ workers, reason = "" }, { caller }) {
-        await requireWhole(workers, caller);
+        await requireWhole("workers.pause", workers, caller);
         await store.write((tx) => setPauses(tx, [...new Set(workers)], caller.name, { reason }));
         return { workers, paused: true as const };
       },
@@ -128,7 +133,7 @@ export function workerMethods(deps: ApiDeps) {
       result: z.object({ workers: z.array(z.string()), paused: z.literal(false) }),
       example: { workers: ["here"] },
       async call({ workers }, { caller }) {
-        await requireWhole(workers, caller);
+        await requireWhole("workers.resume", workers, caller);
         await store.write((tx) => setPauses(tx, [...new Set(workers)], caller.name, undefined));
         return { workers, paused: false as const };
       },
