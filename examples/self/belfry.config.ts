@@ -23,8 +23,8 @@ const ofOuterNpm = Object.keys(process.env).filter((name) =>
   /^(npm_(lifecycle|package|command|execpath|node_execpath|config_local_prefix)|INIT_CWD$)/.test(name),
 );
 
-// Those of the command line start whole programs; they are part of `npm test`.
-const unitTests = ["api", "config", "engine", "errors", "logs", "plugins", "store"].map((part) => `test/core/${part}`);
+// Those that take minutes, or start whole programs, are part of `npm test`.
+const unitTests = ["api", "config", "errors", "logs", "plugins"].map((part) => `test/core/${part}`);
 
 const steps = isSample
   ? [gitCheckout(), shell({ name: "test", command: ["sh", "test.sh"] })]
