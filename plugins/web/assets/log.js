@@ -407,7 +407,11 @@
       pick(range, true);
       void goTo(range[0]);
     } else if (location.hash === "#end") void ways.end();
-    else void doing(fill);
+    else {
+      // Who sees all that there is so far, wants to see what comes.
+      follows = !finished && next >= all && atBottom();
+      void doing(fill);
+    }
   }
 
   document.addEventListener("DOMContentLoaded", () => {

@@ -276,6 +276,16 @@ test("a log that grows is followed until the reader scrolls up, and again when h
   assert.equal(complaints, []);
 });
 
+test("a log of which all is in sight is followed from the beginning", async () => {
+  await using world = await talkingWorld(numbered(3));
+  await using browser = await openBrowser();
+  const { page } = await openPage(browser);
+  await page.goto(world.log);
+  await page.getByRole("button", { name: "Following" }).waitFor();
+  await world.write(numbered(200, 3));
+  await inSight(page, 203);
+});
+
 test("a log is followed on after a stream that stalled, and one that was removed is told", async () => {
   await using world = await talkingWorld(numbered(1_000));
   await using cable = new Cable(Number(new URL(world.url).port));
