@@ -13,6 +13,7 @@
     if (from === undefined) return undefined;
     return [Math.min(from, to) - 1, Math.max(from, to) - 1];
   };
+  const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
   const kept = (name, value) => {
     try {
       if (value !== undefined) localStorage.setItem(`belfry-log-${name}`, value);
@@ -81,19 +82,21 @@
         }
     }
 
+    /** Shows which of these lines are picked. */
+    function paint(lines) {
+      const [from, to] = picked ?? [0, -1];
+      for (const line of lines) line.classList.toggle("picked", numberOf(line) >= from && numberOf(line) <= to);
+    }
+
     /** Items of a list, which are this viewer's own from now on. */
     function own(lines) {
       for (const line of lines) {
         const link = line.firstElementChild;
         link.tabIndex = -1;
         const [iso] = link.title.split(" ");
-        const time = new Date(iso);
-        line.dataset.time = `${time.toLocaleTimeString("en-GB")}.${iso.slice(20, 23)}`;
-        line.classList.toggle(
-          "picked",
-          picked !== undefined && numberOf(line) >= picked[0] && numberOf(line) <= picked[1],
-        );
+        line.dataset.time = `${clock.format(new Date(iso))}.${iso.slice(20, 23)}`;
       }
+      paint(lines);
       return lines;
     }
 
@@ -249,7 +252,7 @@
     /** Shows what is picked, and puts it into the address. */
     function pick(range, quiet) {
       picked = range;
-      own([...list.children]);
+      paint(list.children);
       if (quiet) return;
       const [from, to] = range;
       const place = new URL(location.href);
@@ -407,7 +410,11 @@
       pick(range, true);
       void goTo(range[0]);
     } else if (location.hash === "#end") void ways.end();
-    else void doing(fill);
+    else {
+      // Who sees all that there is so far, wants to see what comes.
+      follows = !finished && next >= all && atBottom();
+      void doing(fill);
+    }
   }
 
   document.addEventListener("DOMContentLoaded", () => {

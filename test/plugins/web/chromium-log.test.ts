@@ -41,6 +41,8 @@ async function openPage(browser: Awaited<ReturnType<typeof openBrowser>>, option
 }
 
 const mostNodes = (page: Page) => page.evaluate(() => (window as unknown as { counts: { most: number } }).counts.most);
+/** The address as it is in the page; the driver hears of it later. */
+const address = (page: Page) => page.evaluate(() => location.href);
 const told = (page: Page) => page.locator(".told");
 const picked = (page: Page) =>
   page.evaluate(() => Array.from(document.querySelectorAll(".lines .picked"), ({ id }) => id));
@@ -203,15 +205,15 @@ test("a click picks a line, one with shift a range, and arrows do it too; the ad
   await page.locator("#L1010 .number").click();
   assert.equal(await picked(page), ["L1010"]);
   await page.locator("#L1013 .number").click({ modifiers: ["Shift"] });
-  assert.match(page.url(), /\?from=1005#L1010-L1013$/);
+  assert.match(await address(page), /\?from=1005#L1010-L1013$/);
   assert.is(await told(page).textContent(), "Lines 1010 to 1013 are in the address.");
   await page.locator("#L1008 .number").click({ modifiers: ["Shift"] });
   assert.equal(await picked(page), ["L1008", "L1009", "L1010"]);
   await page.keyboard.press("Shift+ArrowUp");
-  assert.match(page.url(), /#L1007-L1010$/);
+  assert.match(await address(page), /#L1007-L1010$/);
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  assert.match(page.url(), /#L1008$/);
+  assert.match(await address(page), /#L1008$/);
   await page.keyboard.press("Shift+ArrowDown");
   await page.reload();
   await inSight(page, 1_009);
@@ -272,6 +274,16 @@ test("a log that grows is followed until the reader scrolls up, and again when h
   await button.waitFor({ state: "hidden" });
   assert.ok((await mostNodes(page)) <= MOST);
   assert.equal(complaints, []);
+});
+
+test("a log of which all is in sight is followed from the beginning", async () => {
+  await using world = await talkingWorld(numbered(3));
+  await using browser = await openBrowser();
+  const { page } = await openPage(browser);
+  await page.goto(world.log);
+  await page.getByRole("button", { name: "Following" }).waitFor();
+  await world.write(numbered(200, 3));
+  await inSight(page, 203);
 });
 
 test("a log is followed on after a stream that stalled, and one that was removed is told", async () => {

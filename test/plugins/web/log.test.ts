@@ -238,6 +238,17 @@ test("a line of more than 64 KiB goes on in the next one, and is whole in what i
   ]);
 });
 
+test("a character that is cut with its line is whole, wherever reading begins", async () => {
+  const long = `${"€".repeat(60_000)}\n`;
+  await using world = await logWorld([[long]]);
+  assert.ok((await world.get(`${AT}/1/raw`)).body === long);
+  const pieces = await Promise.all(
+    [1, 2, 3].map(async (from) => (await world.get(`${AT}/1/raw?from=${from}&lines=1`)).body),
+  );
+  assert.ok(pieces.join("") === long);
+  assert.ok(pieces.every((piece) => piece.length > 10_000));
+});
+
 test("logs of one step lead to each other, and the one that is shown is marked", async () => {
   await using world = await logWorld([["one\n"]], [["two\n"]]);
   const body = (await world.get(`${AT}/2`)).body;

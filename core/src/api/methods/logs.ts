@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
+import type { LogChannel, LogLine } from "../../interfaces/log-store.ts";
 import { MOST_TEXT } from "../../logs/search/line-search.ts";
 import { logSearchOf } from "../../logs/search/log-search.ts";
 import { PatternError, type SearchQuery } from "../../logs/search/query.ts";
@@ -14,6 +15,7 @@ import { buildRef, findBuild } from "./builds.ts";
 
 const MOST_LINES = 1_000;
 const MOST_BYTES = 4 * 1024 * 1024;
+const MOST_BYTES_A_CHARACTER = 4;
 /** Characters of what is searched for. */
 const MOST_WANTED = 1_000;
 
@@ -80,7 +82,8 @@ export function logMethods(deps: ApiDeps) {
           signal.throwIfAborted();
           info = await reader.info();
         }
-        const decoder = new TextDecoder();
+        const decode = new LineDecoder();
+        if (from > 0) for (const line of await reader.lines(from - 1, 1)) decode.after(line);
         const items: z.output<typeof lineShape>[] = [];
         let bytes = 0;
         // In pieces, so that neither the answer nor the time in one turn grows with the length of lines.
@@ -92,7 +95,7 @@ export function logMethods(deps: ApiDeps) {
               number: line.number,
               channel: line.channel,
               time: line.time,
-              text: decoder.decode(line.data),
+              text: decode.text(line),
               ...(line.continues && { continues: true as const }),
             });
             bytes += line.data.length;
@@ -166,6 +169,22 @@ export function logMethods(deps: ApiDeps) {
       },
     }),
   ];
+}
+
+/** Decodes lines one after the other. A character that is cut with its line stands in the next piece of it. */
+class LineDecoder {
+  readonly #decoders = new Map<LogChannel, TextDecoder>();
+
+  text({ channel, data, continues }: LogLine): string {
+    const decoder = this.#decoders.get(channel) ?? new TextDecoder();
+    this.#decoders.set(channel, decoder);
+    return decoder.decode(data, { stream: continues === true });
+  }
+
+  /** Begins behind this line, which was read before. */
+  after(line: LogLine): void {
+    if (line.continues) this.text({ ...line, data: line.data.subarray(1 - MOST_BYTES_A_CHARACTER) });
+  }
 }
 
 /** The row of a log, by number or name. */
