@@ -1,11 +1,17 @@
 import { sql } from "kysely";
-import type { Pause } from "../engine/waiting.ts";
+import type { Millis } from "../interfaces/values.ts";
 import type { Db } from "./tables.ts";
 import { storable } from "./text.ts";
 import type { Tx } from "./tx.ts";
 
+export interface WorkerPause {
+  why: string;
+  by: string;
+  since: Millis;
+}
+
 /** Those of the named workers that are paused. */
-export async function pausesOf(db: Db, workers?: readonly string[]): Promise<Map<string, Pause>> {
+export async function pausesOf(db: Db, workers?: readonly string[]): Promise<Map<string, WorkerPause>> {
   const rows = await db
     .selectFrom("worker_pauses")
     .selectAll()

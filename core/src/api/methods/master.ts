@@ -101,11 +101,17 @@ export function masterMethods(deps: ApiDeps, methods: () => readonly ApiMethod[]
         const { title, masterName } = deps.generation();
         const running = (engine?.runner.running ?? []).map((run) => run.view).filter((view) => sees(view.builder));
         const pending = await store.read
-          .selectFrom("build_requests as r")
-          .innerJoin("builders as n", "n.id", "r.builder_id")
+          .selectFrom("build_requests")
           .select((eb) => eb.fn.countAll<number>().as("count"))
-          .where("r.state", "=", "pending")
-          .$if(names !== null, (q) => q.where("n.name", "in", [...(names ?? []), ""]))
+          .where("state", "=", "pending")
+          .$if(names !== null, (q) =>
+            q.where("builder_id", "in", (eb) =>
+              eb
+                .selectFrom("builders")
+                .select("id")
+                .where("name", "in", [...(names ?? []), ""]),
+            ),
+          )
           .executeTakeFirstOrThrow();
         const usual = new Map<string, number | undefined>();
         for (const { builder } of running)

@@ -27,7 +27,7 @@ export function addChanges(web: Web): void {
         body: html`<form method="get" action=${view.url("changes")} role="search" class="filters">
             ${field("branch", "Branch")} ${field("project", "Project")} ${field("author", "Person")} ${field("revision", "Revision")} <button>Show</button>
           </form>
-          ${await view.snippet("changes.list", keys)}`,
+          ${await view.snippet("changes.list", keys)} ${await view.panels("changes", {})}`,
       };
     },
   });

@@ -33,6 +33,7 @@ export function addConsole(web: Web): void {
           width: "full",
           body: html`${console && finder(view, revision ?? "")}
             ${console && revision ? await view.snippet("console.tested", { revision }) : html`${chooser(view.url(name), columns, who)} ${await view.snippet(`${name}.table`, { ...columns.chosen, ...(console && { author: author ?? "", cursor: cursor ?? "" }) })}`}
+            ${await view.panels(name, {})}
             <p>The same as ${others.map((other, i) => html`${i > 0 && " or "}${view.link(other, {})}`)}.</p>`,
         };
       },

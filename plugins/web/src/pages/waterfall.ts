@@ -52,7 +52,7 @@ export function addWaterfall(web: Web): void {
         title: "Waterfall",
         width: "full",
         body: html`${chooser(view.url("waterfall"), columns, [time("from", "From (UTC)", from), time("until", "Until (UTC)", until)])}
-          ${await view.snippet("waterfall.table", { ...columns.chosen, from, until })}`,
+          ${await view.snippet("waterfall.table", { ...columns.chosen, from, until })} ${await view.panels("waterfall", {})}`,
       };
     },
   });
