@@ -1,6 +1,7 @@
 export type { DependencyContainer, InjectionToken } from "tsyringe";
 export { z } from "zod";
 export type { Api } from "./api/api.ts";
+export { Budgets, type Spender } from "./api/budgets.ts";
 export { CallerWatch } from "./api/caller-watch.ts";
 export { administrator, internal, isWithin, rightsKey } from "./api/callers.ts";
 export type { CoreMethods } from "./api/core-api.ts";

@@ -14,16 +14,20 @@ const once = (i: number) =>
     const begun = performance.now();
     const body = counts ? load.body.replaceAll("$i", String(i)) : load.body;
     const length = verb === "GET" ? {} : { "content-length": Buffer.byteLength(body) };
-    const sent = request(url, { agent, method: verb, headers: { ...load.headers, ...length } }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on("data", (chunk) => chunks.push(chunk));
-      answer.on("end", () => {
-        const whole = Buffer.concat(chunks);
-        took.push(performance.now() - begun);
-        if (answer.statusCode === status && whole.includes(expect)) resolve();
-        else reject(new Error(`status ${answer.statusCode}: ${whole.subarray(0, 300)}`));
-      });
-    });
+    const sent = request(
+      verb === "GET" ? url.replaceAll("$i", String(i)) : url,
+      { agent, method: verb, headers: { ...load.headers, ...length } },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk) => chunks.push(chunk));
+        answer.on("end", () => {
+          const whole = Buffer.concat(chunks);
+          took.push(performance.now() - begun);
+          if (answer.statusCode === status && whole.includes(expect)) resolve();
+          else reject(new Error(`status ${answer.statusCode}: ${whole.subarray(0, 300)}`));
+        });
+      },
+    );
     sent.on("error", reject);
     sent.end(verb === "GET" ? undefined : body);
   });

@@ -1,7 +1,9 @@
-import { faults } from "../errors/catalogue.ts";
 import type { Caller } from "../interfaces/api-method.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import { clientOf } from "./callers.ts";
+
+/** Who has a budget: a name, of a kind, at an address. */
+export type Spender = Pick<Caller, "kind" | "name" | "origin">;
 
 const MOST_CLIENTS = 10_000;
 
@@ -11,7 +13,7 @@ interface Budget {
 }
 
 /**
- * What each client has left for expensive calls: a bucket that is full at first, is filled
+ * What each client has left, of calls or of anything else that costs the master much: a bucket that is full at first, is filled
  * evenly, and holds a minute's worth. Whoever comes through the socket or from within has no limit.
  */
 export class Budgets {
@@ -22,20 +24,21 @@ export class Budgets {
     this.#clock = clock;
   }
 
-  /** Takes `cost` from a client's budget of `perMinute`; throws BELFRY_BUDGET_SPENT if that is not there. */
-  spend(caller: Caller, method: string, cost: number, perMinute: number): void {
+  /** Takes `cost` from a client's budget of `perMinute` and returns 0; or takes nothing and returns in how many seconds it is there. */
+  spend(caller: Spender, cost: number, perMinute: number): number {
     const key = clientOf(caller);
-    if (cost === 0 || key === undefined) return;
+    if (cost === 0 || key === undefined) return 0;
     const now = this.#clock.now();
     const known = this.#budgets.get(key);
     const filled = known === undefined ? perMinute : known.left + (Math.max(0, now - known.at) * perMinute) / 60_000;
     const left = Math.min(perMinute, filled);
     // A call that costs more than the whole budget is let through when the budget is full.
     const needed = Math.min(cost, perMinute);
-    if (left < needed) throw faults.budgetSpent(method, Math.ceil(((needed - left) * 60) / perMinute));
+    if (left < needed) return Math.ceil(((needed - left) * 60) / perMinute);
     this.#budgets.delete(key);
     this.#budgets.set(key, { left: left - needed, at: now });
     if (this.#budgets.size > MOST_CLIENTS) this.#forgetOldest();
+    return 0;
   }
 
   /** The longest unused one has had the most time to fill. */

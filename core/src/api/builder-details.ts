@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { z } from "zod";
+import { faults } from "../errors/catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { BUILD_COLUMNS, toBuild } from "./rows.ts";
 import { buildShape } from "./shapes.ts";
@@ -8,20 +9,33 @@ import { buildShape } from "./shapes.ts";
 export const builderDetailsShape = z.object({
   lastBuild: buildShape.nullable().describe("its newest build that has ended"),
   running: z.array(buildShape).describe("assigned or running, newest first"),
+  recent: z.array(buildShape).describe("its newest builds, whether they have ended or not, newest first"),
   pending: z.int().describe("requests that wait"),
 });
+
+/** How many of its newest builds each builder may be asked for with, and what that comes to at most in one answer. */
+export const MOST_RECENT = 100;
+const MOST_ROWS = 10_000;
+const DEFAULT_RECENT = 10;
+const SLICE = 5;
+
+export interface BuilderWish {
+  include: readonly BuilderDetail[];
+  /** Only builds of this branch count. */
+  branch?: string | undefined;
+  recent?: number | undefined;
+}
 
 export type BuilderDetail = keyof typeof builderDetailsShape.shape;
 export type BuilderDetails = z.output<typeof builderDetailsShape>;
 
 export const BUILDER_DETAILS = Object.keys(builderDetailsShape.shape) as [BuilderDetail, ...BuilderDetail[]];
 
-/** The wanted details of builders, by their ids. With a branch, only builds of that branch count. */
+/** The wanted details of builders, by their ids. */
 export async function builderDetails(
   { store }: ApiDeps,
   ids: readonly number[],
-  wanted: readonly BuilderDetail[],
-  branch: string | undefined,
+  { include, branch, recent = DEFAULT_RECENT }: BuilderWish,
 ): Promise<Map<number, Partial<BuilderDetails>>> {
   const found = new Map<number, Partial<BuilderDetails>>(ids.map((id) => [id, {}]));
   if (ids.length === 0) return found;
@@ -57,6 +71,22 @@ export async function builderDetails(
       const of = Map.groupBy(rows, (row) => row.builder_id);
       give("running", (id) => (of.get(id) ?? []).map(toBuild));
     },
+    async recent() {
+      if (ids.length * recent > MOST_ROWS) {
+        const message = `${ids.length} builders with ${recent} builds each are more than ${MOST_ROWS} builds; ask for fewer`;
+        throw faults.paramsInvalid("builders.list", [{ path: "recent", message }]);
+      }
+      const rows = branch === undefined ? await newest() : await newestOf(branch);
+      const of = new Map<number, BuilderDetails["recent"]>(ids.map((id) => [id, []]));
+      let sliceEnd = performance.now() + SLICE;
+      for (const row of rows) {
+        of.get(row.builder_id)?.push(toBuild(row));
+        if (performance.now() < sliceEnd) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        sliceEnd = performance.now() + SLICE;
+      }
+      give("recent", (id) => of.get(id) ?? []);
+    },
     async pending() {
       const rows = await store.read
         .selectFrom("build_requests")
@@ -69,6 +99,27 @@ export async function builderDetails(
       give("pending", (id) => of.get(id) ?? 0);
     },
   };
-  await Promise.all([...new Set(wanted)].map((detail) => makers[detail]()));
+  /** A builder's numbers have no holes but those of builds that were removed, which were old. */
+  const newest = () =>
+    builds()
+      .where("n.id", "in", [...ids])
+      .whereRef("b.number", ">=", sql`n.next_number - ${recent}`)
+      .orderBy("b.builder_id")
+      .orderBy("b.number", "desc")
+      .execute();
+  const newestOf = async (branch: string) => {
+    const found = [];
+    for (const id of ids)
+      found.push(
+        ...(await builds()
+          .where("b.builder_id", "=", id)
+          .where("b.branch", "=", branch)
+          .orderBy("b.id", "desc")
+          .limit(recent)
+          .execute()),
+      );
+    return found;
+  };
+  await Promise.all([...new Set(include)].map((detail) => makers[detail]()));
   return found;
 }

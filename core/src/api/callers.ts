@@ -33,7 +33,7 @@ export function anonymousCaller(mayRead: boolean): Caller {
 }
 
 /** Names the client that a call comes from, for what each may have only so much of; `undefined` for who has no limit. */
-export function clientOf({ kind, name, origin }: Caller): string | undefined {
+export function clientOf({ kind, name, origin }: Pick<Caller, "kind" | "name" | "origin">): string | undefined {
   return kind === "internal" || kind === "socket" ? undefined : `${kind} ${name} ${origin ?? ""}`;
 }
 

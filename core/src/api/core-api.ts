@@ -138,7 +138,8 @@ export class CoreApi implements Api {
   async #call(method: ApiMethod, params: unknown, caller: Caller, signal: AbortSignal): Promise<Json> {
     const { name } = method;
     if (!caller.scopes.has(method.permission)) throw faults.forbidden(name, method.permission, caller.name);
-    this.#budgets.spend(caller, name, method.cost ?? 0, this.#deps.generation().budget);
+    const seconds = this.#budgets.spend(caller, method.cost ?? 0, this.#deps.generation().budget);
+    if (seconds > 0) throw faults.budgetSpent(name, seconds);
     const fault = faultIn(params);
     if (fault) throw faults.paramsInvalid(name, [fault]);
     const checked = method.params.safeParse(params ?? {});

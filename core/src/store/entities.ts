@@ -219,6 +219,7 @@ export const Build = defineEntity({
   indexes: [
     { properties: ["state", "id"] },
     { properties: ["builder_id", "result", "id"] },
+    { properties: ["builder_id", "finished_at", "id"] },
     { properties: ["request_id"] },
     { properties: ["revision", "id"] },
     { properties: ["branch", "id"] },

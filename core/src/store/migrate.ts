@@ -9,6 +9,7 @@ import { Distribution } from "./migrations/0004-distribution.ts";
 import { Builds } from "./migrations/0005-builds.ts";
 import { Operation } from "./migrations/0006-operation.ts";
 import { Resuming } from "./migrations/0007-resuming.ts";
+import { Pages } from "./migrations/0008-pages.ts";
 
 /** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
 export async function runMigrations(options: OrmOptions): Promise<void> {
@@ -39,6 +40,7 @@ async function open(options: OrmOptions) {
         { name: "0005-builds", class: Builds },
         { name: "0006-operation", class: Operation },
         { name: "0007-resuming", class: Resuming },
+        { name: "0008-pages", class: Pages },
       ],
       snapshot: false,
       transactional: true,

@@ -15,6 +15,7 @@ export const MIGRATIONS = [
   "0005-builds",
   "0006-operation",
   "0007-resuming",
+  "0008-pages",
 ] as const;
 
 const MOST_ATTEMPTS = 5;

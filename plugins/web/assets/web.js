@@ -72,8 +72,11 @@
       bar.value = Math.min(bar.max, Math.max(0, Date.now() - Number(bar.dataset.since)));
   }
 
-  // Snippets: what has changed is fetched again and morphed in place, each at most about once a second.
-  const PAUSE = 1_000;
+  // Snippets: what has changed is fetched again and morphed in place; a few times at once, and then twice a second at most.
+  const BURST = 4;
+  const EVERY = 500;
+  /** What happens together is shown together. */
+  const TOGETHER = 30;
   const states = new WeakMap();
 
   const liveSnippets = () => [...document.querySelectorAll("[data-snippet]")];
@@ -86,18 +89,21 @@
   };
 
   function refresh(snippet) {
-    const state = states.get(snippet) ?? { at: 0, timer: 0, busy: false, again: false };
+    const state = states.get(snippet) ?? { left: BURST, at: Date.now(), timer: 0, busy: false, again: false };
     states.set(snippet, state);
     if (state.busy) {
       state.again = true;
       return;
     }
     if (state.timer !== 0) return;
-    const wait = Math.max(10, state.at + PAUSE - Date.now());
+    const now = Date.now();
+    state.left = Math.min(BURST, state.left + (now - state.at) / EVERY);
+    state.at = now;
+    const wait = Math.max(TOGETHER, (1 - state.left) * EVERY);
     state.timer = setTimeout(async () => {
       state.timer = 0;
       state.busy = true;
-      state.at = Date.now();
+      state.left -= 1;
       if (snippet.dataset.own !== undefined) snippet.dispatchEvent(new CustomEvent("belfry-changed"));
       else await fetchInto(snippet).catch(() => undefined);
       state.busy = false;

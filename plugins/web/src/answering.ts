@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { BelfryError, type Caller, type Logger } from "belfry";
+import { BelfryError, Budgets, type Caller, type Clock, type Logger } from "belfry";
 import type { Assets } from "./assets.ts";
 import { faults, statusOf } from "./errors.ts";
 import type { Page, Raw } from "./extension.ts";
 import { html, written } from "./html.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import { document } from "./layout.ts";
+import type { WebOptions } from "./options.ts";
 import { faultPage } from "./parts/fault.ts";
 import type { Site } from "./site.ts";
 import { inside, nameOf } from "./urls.ts";
@@ -17,7 +18,7 @@ export interface WebRequest {
   path: string;
   querystring: string;
   source: Source;
-  caller: Pick<Caller, "name" | "kind" | "scopes">;
+  caller: Pick<Caller, "name" | "kind" | "scopes" | "origin">;
   signal: AbortSignal;
   /** What forms of this reader have to bring back; `null` for who sends none from a browser. */
   formKey: string;
@@ -49,19 +50,30 @@ const PAGE_HEADERS = {
 const SETTLED = "private, max-age=3600";
 const CHANGING = "private, no-cache";
 
+/** What a page takes of its reader's budget; a snippet takes 1. */
+const PAGE_COST = 4;
+
+interface PagesParts {
+  log: Pick<Logger, "error">;
+  clock: Clock;
+}
+
 /** Answers requests for pages, snippets and actions; knows nothing of HTTP but statuses and headers. */
 export class Pages {
   readonly #site: Site;
-  readonly #title: string;
+  readonly #options: Pick<WebOptions, "title" | "pagesPerMinute">;
   readonly #assets: Assets;
   readonly #log: Pick<Logger, "error">;
   readonly #kept = new KeptAnswers();
 
-  constructor(site: Site, title: string, assets: Assets, log: Pick<Logger, "error">) {
+  readonly #budgets: Budgets;
+
+  constructor(site: Site, options: Pick<WebOptions, "title" | "pagesPerMinute">, assets: Assets, parts: PagesParts) {
     this.#site = site;
-    this.#title = title;
+    this.#options = options;
     this.#assets = assets;
-    this.#log = log;
+    this.#log = parts.log;
+    this.#budgets = new Budgets(parts.clock);
   }
 
   async answer(request: WebRequest): Promise<WebAnswer> {
@@ -70,16 +82,26 @@ export class Pages {
       const position = await positionOf(request);
       const { caller, formKey, path, querystring } = request;
       const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
-      const kept = position === undefined ? undefined : this.#kept.get(key, position);
-      if (kept !== undefined) return kept;
-      const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
-      const answer = await (snippet === undefined ? this.#page(request, position) : this.#snippet(request, snippet));
-      if (position !== undefined && answer.fresh !== true) this.#kept.put(key, position, answer);
-      return answer;
+      const make = async (signal: AbortSignal) => {
+        const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
+        this.#spend(request, snippet === undefined ? PAGE_COST : 1);
+        return snippet === undefined
+          ? this.#page({ ...request, signal }, position)
+          : this.#snippet({ ...request, signal }, snippet);
+      };
+      return await (position === undefined
+        ? make(request.signal)
+        : this.#kept.answer(key, position, request.signal, make));
     } catch (error) {
       if (!BelfryError.is(error)) throw error;
       return this.fault(request, error);
     }
+  }
+
+  #spend({ caller }: WebRequest, cost: number): void {
+    const { pagesPerMinute } = this.#options;
+    const seconds = this.#budgets.spend(caller, cost, PAGE_COST * pagesPerMinute);
+    if (seconds > 0) throw faults.tooFast(pagesPerMinute, seconds);
   }
 
   /** An error as a page. */
@@ -103,7 +125,7 @@ export class Pages {
       status = 401;
       if (!signIn) headers["WWW-Authenticate"] = 'Basic realm="belfry", charset="UTF-8"';
     }
-    if (error.code === "BELFRY_BUDGET_SPENT")
+    if (status === 429)
       headers["Retry-After"] = error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1";
     const back = request.method === "POST" ? inside(request.from) : undefined;
     return { status, headers, body: this.#document(request, faultPage(error, status, back))(undefined) };
@@ -210,7 +232,7 @@ export class Pages {
         ? null
         : html`signed in as <b dir="auto">${name}</b>`;
     const { style, script } = this.#assets;
-    const frame = { site: this.#title, entries, path: request.path, reader };
+    const frame = { site: this.#options.title, entries, path: request.path, reader };
     return document({ ...frame, style: style.path, script: script.path }, page);
   }
 }

@@ -1,4 +1,5 @@
 import { BelfryError } from "belfry";
+import { count } from "./parts/texts.ts";
 
 const shown = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
@@ -50,6 +51,16 @@ export const faults = {
       why,
       fix: "Go back, correct it and send it again.",
     }),
+  tooFast: (perMinute: number, seconds: number) =>
+    new BelfryError(
+      "BELFRY_WEB_TOO_FAST",
+      {
+        what: "You ask for pages faster than this server makes them for one reader.",
+        why: `${perMinute} pages a minute were made for you already.`,
+        fix: `Go on in ${count(seconds, "second")}; programs ask the API instead, and the administrator sets \`pagesPerMinute\`.`,
+      },
+      { details: [{ path: "retryAfterSeconds", message: String(seconds) }] },
+    ),
   streamsFull: (limit: number) =>
     new BelfryError("BELFRY_WEB_STREAMS_FULL", {
       what: "This page is not kept up to date now.",
@@ -63,6 +74,7 @@ const STATUS = new Map([
   ["BELFRY_WEB_FORM_REFUSED", 403],
   ["BELFRY_WEB_FORM_BROKEN", 400],
   ["BELFRY_NOT_FOUND", 404],
+  ["BELFRY_LOG_NOT_FOUND", 404],
   ["BELFRY_BUILDER_UNKNOWN", 404],
   ["BELFRY_METHOD_UNKNOWN", 404],
   ["BELFRY_PARAMS_INVALID", 400],
@@ -73,6 +85,7 @@ const STATUS = new Map([
   ["BELFRY_HTTP_ORIGIN_MISSING", 403],
   ["BELFRY_HTTP_ORIGIN_REFUSED", 403],
   ["BELFRY_BUDGET_SPENT", 429],
+  ["BELFRY_WEB_TOO_FAST", 429],
   ["BELFRY_BUILD_ENDED", 409],
   ["BELFRY_REQUEST_ENDED", 409],
   ["BELFRY_SCHEDULER_CANNOT_FORCE", 409],

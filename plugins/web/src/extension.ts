@@ -153,6 +153,12 @@ export interface View {
   /** Calls an API method that only reads, as the reader of the page. The same question is asked once a request, but for lines of logs. Do not change the answer. */
   ask<M extends keyof CoreMethods>(method: M, params: CoreMethods[M]["params"]): Promise<CoreMethods[M]["result"]>;
   ask(method: string, params: Json): Promise<Json>;
+  /** Gives the answer to a question that snippets of this page will ask, if another question has answered it already. */
+  answered<M extends keyof CoreMethods>(
+    method: M,
+    params: CoreMethods[M]["params"],
+    answer: CoreMethods[M]["result"],
+  ): void;
   /** Whether the reader may call a method, as far as it is known before the call. */
   may(method: string): boolean;
   /** The path of the page of an object. */

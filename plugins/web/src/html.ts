@@ -14,3 +14,36 @@ export const html = (
 export function written(piece: Html): string {
   return renderToString(h("x-page", null, piece) as VNode).slice("<x-page>".length, -"</x-page>".length);
 }
+
+/** How many milliseconds of work on pages there may be before everybody else gets a turn. */
+const SLICE = 5;
+let sliceBegan: number | undefined;
+
+/** To be awaited between pieces of work: lets others go on when it has been long. */
+export async function breathe(): Promise<void> {
+  if (sliceBegan === undefined) {
+    sliceBegan = performance.now();
+    setImmediate(() => {
+      sliceBegan = undefined;
+    });
+  } else if (performance.now() - sliceBegan > SLICE) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What an element has as its content, already written: `` html`<div ...${await writtenNow(piece)} />` ``. */
+export async function writtenNow(piece: Html): Promise<{ dangerouslySetInnerHTML: { __html: string } }> {
+  await breathe();
+  return { dangerouslySetInnerHTML: { __html: written(piece) } };
+}
+
+/** Many pieces as the content of an element; however many there are, others get their turn. */
+export async function inPieces<T>(
+  things: Iterable<T>,
+  make: (thing: T, i: number) => Html,
+): Promise<{ dangerouslySetInnerHTML: { __html: string } }> {
+  const texts: string[] = [];
+  for (const thing of things) {
+    await breathe();
+    texts.push(written(make(thing, texts.length)));
+  }
+  return { dangerouslySetInnerHTML: { __html: texts.join("") } };
+}

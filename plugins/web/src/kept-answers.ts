@@ -8,17 +8,60 @@ interface Entry {
   size: number;
 }
 
+/** An answer that is being made, for all who ask for it meanwhile. */
+interface Making {
+  answer: Promise<WebAnswer>;
+  /** Who waits for it; when all have gone, it is given up. */
+  waiting: number;
+  readonly abort: AbortController;
+}
+
 const ENTRIES = 500;
 const BYTES = 33_554_432;
 /** For the few things that change without an event, such as what a worker is. */
 const LONGEST = 2_000;
 
-/** Answers that are given again until something happens at the master: what a crowd, or a crawler, asks for costs little. */
+/** Answers that are made once, and given again until something happens at the master: what a crowd, or a crawler, asks for costs little. */
 export class KeptAnswers {
   readonly #entries = new Map<string, Entry>();
+  readonly #making = new Map<string, Making>();
   #bytes = 0;
 
-  get(key: string, position: string): WebAnswer | undefined {
+  async answer(
+    key: string,
+    position: string,
+    signal: AbortSignal,
+    make: (signal: AbortSignal) => Promise<WebAnswer>,
+  ): Promise<WebAnswer> {
+    const kept = this.#get(key, position);
+    if (kept !== undefined) return kept;
+    const asked = `${position} ${key}`;
+    let making = this.#making.get(asked);
+    const first = making === undefined;
+    if (making === undefined) {
+      making = this.#make(asked, make);
+      making.answer.then(
+        (answer) => this.#put(key, position, answer),
+        () => {},
+      );
+    }
+    const answer = await whileWanted(making, signal);
+    if (!isStream(answer)) return answer;
+    // A stream can be read once.
+    if (!first) return make(signal);
+    signal.addEventListener("abort", () => making.abort.abort(signal.reason), { once: true });
+    return answer;
+  }
+
+  #make(asked: string, make: (signal: AbortSignal) => Promise<WebAnswer>): Making {
+    const abort = new AbortController();
+    const answer = make(abort.signal).finally(() => this.#making.delete(asked));
+    const making = { answer, waiting: 0, abort };
+    this.#making.set(asked, making);
+    return making;
+  }
+
+  #get(key: string, position: string): WebAnswer | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     if (entry.position !== position || performance.now() >= entry.until) {
@@ -31,10 +74,10 @@ export class KeptAnswers {
     return entry.answer;
   }
 
-  put(key: string, position: string, answer: WebAnswer): void {
+  #put(key: string, position: string, answer: WebAnswer): void {
     this.#drop(key);
-    if (typeof answer.body !== "string" || answer.status !== 200) return;
-    const size = 2 * (answer.body.length + key.length);
+    if (isStream(answer) || answer.status !== 200 || answer.fresh) return;
+    const size = 2 * ((answer.body as string | Buffer).length + key.length);
     if (size > BYTES / 8) return;
     this.#entries.set(key, { answer, position, until: performance.now() + LONGEST, size });
     this.#bytes += size;
@@ -47,5 +90,24 @@ export class KeptAnswers {
   #drop(key: string): void {
     this.#bytes -= this.#entries.get(key)?.size ?? 0;
     this.#entries.delete(key);
+  }
+}
+
+function isStream({ body }: WebAnswer): boolean {
+  return typeof body === "object" && "pipe" in body;
+}
+
+async function whileWanted(making: Making, signal: AbortSignal): Promise<WebAnswer> {
+  making.waiting += 1;
+  const leave = () => {
+    making.waiting -= 1;
+    if (making.waiting === 0) making.abort.abort(signal.reason);
+  };
+  if (signal.aborted) leave();
+  else signal.addEventListener("abort", leave, { once: true });
+  try {
+    return await making.answer;
+  } finally {
+    signal.removeEventListener("abort", leave);
   }
 }

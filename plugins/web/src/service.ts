@@ -44,7 +44,8 @@ export class WebService implements Service {
     const log = this.#container.resolve(TOKENS.logger) as Logger;
     const assets = await loadAssets();
     this.#key = await formKeyFrom(api);
-    const pages = new Pages(this.#container.resolve(WEB) as Site, this.#options.title, assets, log);
+    const clock = this.#container.resolve(TOKENS.clock);
+    const pages = new Pages(this.#container.resolve(WEB) as Site, this.#options, assets, { log, clock });
     const streams = new Streams(api, http, this.#options);
     const unmount = http.mount("/*", {
       title: "Pages",

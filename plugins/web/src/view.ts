@@ -1,7 +1,7 @@
 import { BelfryError, type Caller, type CoreMethods, type Json, messageOf } from "belfry";
 import { faults } from "./errors.ts";
 import type { View } from "./extension.ts";
-import { type Html, html } from "./html.ts";
+import { type Html, html, writtenNow } from "./html.ts";
 import type { Site } from "./site.ts";
 import { type Keys, outside, search, snippetPath } from "./urls.ts";
 
@@ -61,6 +61,10 @@ export class RequestView implements View {
     return answer as Promise<never>;
   }
 
+  answered(method: string, params: object, answer: unknown): void {
+    this.#answers.set(`${method} ${JSON.stringify(params)}`, Promise.resolve(answer as Json));
+  }
+
   may(method: string): boolean {
     return this.#parts.source.may(method);
   }
@@ -80,10 +84,11 @@ export class RequestView implements View {
     const snippet = this.#parts.site.getSnippet(name);
     if (snippet === undefined) throw faults.typeUnknown(name);
     const { body, live } = await snippet.render(this, keys);
-    if (live === undefined) return html`<div class="snippet" data-name=${name}>${body}</div>`;
+    const content = await writtenNow(body);
+    if (live === undefined) return html`<div class="snippet" data-name=${name} ...${content}></div>`;
     this.live = true;
     const url = snippetPath(name, keys);
-    return html`<div class="snippet" data-name=${name} data-snippet=${url} data-live=${JSON.stringify(live)}>${body}</div>`;
+    return html`<div class="snippet" data-name=${name} data-snippet=${url} data-live=${JSON.stringify(live)} ...${content}></div>`;
   }
 
   async panels(page: string, keys: Keys): Promise<Html> {

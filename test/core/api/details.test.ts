@@ -1,5 +1,5 @@
-import { rejects } from "@belfry/testkit";
-import { BelfryError } from "belfry";
+import { rejects, type TestMaster } from "@belfry/testkit";
+import { BelfryError, type Caller } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { DATABASES } from "../databases.ts";
@@ -12,6 +12,14 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> => {
   assert.ok(BelfryError.is(error), String(error));
   return error.code;
 };
+
+/** Builds once more, to the end. */
+async function rebuilt(kit: TestMaster, build: number): Promise<{ again: number }> {
+  const { buildset } = await kit.call("builds.rebuild", { build });
+  await kit.event("buildset.finished", (data) => data.buildset === buildset);
+  const { items } = await kit.call("builds.list", { limit: 1 });
+  return { again: items[0].id };
+}
 
 for (const kind of DATABASES) {
   test(`${kind.name}: what builds.list includes is what the single calls answer`, async () => {
@@ -116,6 +124,49 @@ for (const kind of DATABASES) {
     );
     const other = await kit.call("builders.get", { builder: "open", include: ["lastBuild"], branch: "other" });
     assert.is(other.lastBuild, null);
+  });
+
+  test(`${kind.name}: builders.list finds builders by a part of their names, and tells the newest builds of each`, async () => {
+    await using database = await kind.open();
+    await using world = await apiWorld(database);
+    const { kit, seen, running } = world;
+    const { again } = await rebuilt(kit, seen.build);
+    const list = async (params: object, caller?: Caller) =>
+      (await kit.call("builders.list", params as never, caller)).items.map((item: any) => [
+        item.name,
+        item.recent?.map((build: { id: number }) => build.id),
+      ]);
+    assert.equal(await list({ include: ["recent"], search: "OPE" }), [["open", [again, seen.build]]]);
+    assert.equal(await list({ include: ["recent"], recent: 1, builders: ["open", "running", "no such"] }), [
+      ["open", [again]],
+      ["running", [running.build]],
+    ]);
+    assert.equal(await list({ include: ["recent"], branch: "main", search: "open" }), [["open", [again, seen.build]]]);
+    assert.equal(await list({ include: ["recent"], branch: "main", recent: 1, search: "open" }), [["open", [again]]]);
+    assert.equal(await list({ include: ["recent"], branch: "other", search: "open" }), [["open", []]]);
+    assert.equal(await list({ search: "%" }), []);
+    const { caller } = await tokenCaller(kit, "part", { scopes: ["read"], builders: ["running"] });
+    assert.equal(await list({ builders: ["open", "running"] }, caller), [["running", undefined]]);
+    assert.equal(await list({ search: "n" }, caller), [["running", undefined]]);
+    const [shown] = (await kit.call("builders.list", { include: ["recent"], search: "open" })).items;
+    assert.equal(shown.recent, (await kit.call("builds.list", { builder: "open" })).items);
+  });
+
+  test(`${kind.name}: builds.list walks the builds of a builder, and gives those that are named`, async () => {
+    await using database = await kind.open();
+    await using world = await apiWorld(database);
+    const { kit, seen, hidden } = world;
+    const { again } = await rebuilt(kit, seen.build);
+    const ids = async (params: object, caller?: Caller) =>
+      (await kit.call("builds.list", params as never, caller)).items.map((item: { id: number }) => item.id);
+    const first = await kit.call("builds.list", { builder: "open", limit: 1 });
+    assert.equal([first.items[0].id, first.items.length], [again, 1]);
+    assert.equal(await ids({ builder: "open", cursor: first.next }), [seen.build]);
+    assert.equal(await ids({ builder: "open", order: "id" }), [seen.build, again]);
+    assert.is(await codeOf(kit.call("builds.list", { cursor: first.next })), "BELFRY_CURSOR_INVALID");
+    assert.equal(await ids({ builds: [seen.build, hidden.build, 999_999] }), [hidden.build, seen.build]);
+    const { caller } = await tokenCaller(kit, "some", { scopes: ["read"], builders: ["open"] });
+    assert.equal(await ids({ builds: [seen.build, hidden.build] }, caller), [seen.build]);
   });
 
   test(`${kind.name}: requests tell their reason, stamps, properties and builds`, async () => {

@@ -16,6 +16,7 @@ import {
   type PluginHost,
   type Scope,
   type Service,
+  systemClock,
   TOKENS,
   z,
 } from "belfry";
@@ -113,6 +114,7 @@ export class World implements AsyncDisposable {
 
   constructor(api = new FakeApi(), plugins: Plugin[] = [httpPlugin]) {
     this.api = api;
+    this.container.register(TOKENS.clock, { useValue: systemClock });
     this.container.register(TOKENS.api, { useValue: api });
     this.container.register(TOKENS.logger, { useValue: memoryLog(this.log) });
     for (const plugin of plugins) {

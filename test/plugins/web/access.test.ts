@@ -167,4 +167,19 @@ test("crawlers are kept out unless they are let in, and from logs always", async
   assert.not.match(body, "Disallow: /\n");
 });
 
+test("who asks for pages too fast is told when to go on, and others are not slowed down", async () => {
+  await using world = await webWorld({ pagesPerMinute: 3 });
+  const statuses: number[] = [];
+  for (let i = 0; i < 4; i += 1) statuses.push((await world.get(`/builders?q=${i}`)).status);
+  assert.equal(statuses, [200, 200, 200, 429]);
+  const { body, headers } = await world.get("/builders?q=5");
+  assert.is(headers["retry-after"], "20");
+  assert.match(body, "You ask for pages faster than this server makes them for one reader.");
+  assert.match(body, "Go on in 20 seconds");
+  const kept = await world.get("/builders?q=3", basic(await world.token("other")));
+  assert.is(kept.status, 200);
+  assert.is((await world.get("/web/snippets/home.running")).status, 429, "snippets count as well");
+  assert.is((await world.get("/robots.txt")).status, 200);
+});
+
 test.run();

@@ -4,10 +4,10 @@ import { faults } from "../../errors/catalogue.ts";
 import type { Caller } from "../../interfaces/api-method.ts";
 import type { Row } from "../../store/tables.ts";
 import { storable } from "../../store/text.ts";
-import { BUILDER_DETAILS, builderDetails, builderDetailsShape } from "../builder-details.ts";
+import { BUILDER_DETAILS, builderDetails, builderDetailsShape, MOST_RECENT } from "../builder-details.ts";
 import type { ApiDeps } from "../deps.ts";
 import { defineMethod } from "../method.ts";
-import { DEFAULT_LIMIT, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { DEFAULT_LIMIT, MOST, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { builderShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
@@ -23,7 +23,13 @@ const details = {
   branch: z
     .string()
     .optional()
-    .describe("with `include`: only builds of this branch count for `lastBuild` and `running`"),
+    .describe("with `include`: only builds of this branch count for `lastBuild`, `running` and `recent`"),
+  recent: z
+    .int()
+    .min(1)
+    .max(MOST_RECENT)
+    .optional()
+    .describe(`with \`include\` of "recent": how many builds of each; default 10`),
 };
 
 export function builderMethods(deps: ApiDeps) {
@@ -42,11 +48,18 @@ export function builderMethods(deps: ApiDeps) {
     pausedAt: row.paused_at,
     workers: [...(deps.generation().builders.get(row.name)?.workers ?? [])],
   });
-  /** The names of builders with a tag, of those in `within`. */
-  const tagged = async (tag: string, within: ReadonlySet<string> | null): Promise<Set<string>> => {
+  /** The names of builders that fit, of those in `within`. Databases do not agree on what the case of letters is. */
+  const fitting = async (
+    { tag, search }: { tag?: string | undefined; search?: string | undefined },
+    within: ReadonlySet<string> | null,
+  ): Promise<Set<string>> => {
+    const part = search?.toLowerCase() ?? "";
     const rows = await store.read.selectFrom("builders").select(["name", "tags"]).execute();
-    const fitting = rows.filter((row) => (JSON.parse(row.tags) as string[]).includes(tag));
-    return new Set(fitting.map((row) => row.name).filter((name) => within === null || within.has(name)));
+    const fits = ({ name, tags }: { name: string; tags: string }) =>
+      (within === null || within.has(name)) &&
+      name.toLowerCase().includes(part) &&
+      (tag === undefined || (JSON.parse(tags) as string[]).includes(tag));
+    return new Set(rows.filter(fits).map(({ name }) => name));
   };
   return [
     defineMethod({
@@ -60,6 +73,8 @@ export function builderMethods(deps: ApiDeps) {
           .describe("only those of the running configuration, or only those with nothing but history"),
         project: z.string().optional(),
         tag: z.string().optional(),
+        search: z.string().max(200).optional().describe("only those whose name has this in it, in whatever case"),
+        builders: z.array(z.string()).min(1).max(MOST).optional().describe("only these, by their names"),
         ...details,
         ...pageParams(FIELDS, ["name", "-name"]),
       }),
@@ -68,10 +83,10 @@ export function builderMethods(deps: ApiDeps) {
       stability: "stable",
       lasts: () => true,
       async call(params, { caller }) {
-        const { configured, project, tag, branch, include } = params;
+        const { configured, project, tag, search, builders, branch, recent, include } = params;
         const { limit = DEFAULT_LIMIT, cursor, order = "name", fields } = params;
         const visible = await new View(caller, store).builders();
-        const names = tag === undefined ? visible : await tagged(tag, visible);
+        const names = tag === undefined && search === undefined ? visible : await fitting({ tag, search }, visible);
         const query = `builders.list ${order}`;
         const after = readCursor(cursor, query, z.string());
         const down = order === "-name";
@@ -80,6 +95,7 @@ export function builderMethods(deps: ApiDeps) {
           .selectAll()
           .$if(names !== null, (q) => q.where("name", "in", [...(names ?? []), ""]))
           .$if(configured !== undefined, (q) => q.where("configured", "=", configured ? 1 : 0))
+          .$if(builders !== undefined, (q) => q.where("name", "in", builders as string[]))
           .$if(project !== undefined, (q) => q.where("project", "=", project as string))
           .$if(after !== undefined, (q) => q.where("name", down ? "<" : ">", after as string))
           .orderBy("name", down ? "desc" : "asc")
@@ -88,7 +104,7 @@ export function builderMethods(deps: ApiDeps) {
         const page = toPage(rows.map(toBuilder), limit, query, (last) => last.name, fields);
         if (!include) return page;
         const shown = rows.slice(0, limit).map((row) => row.id);
-        const found = await builderDetails(deps, shown, include, branch);
+        const found = await builderDetails(deps, shown, { include, branch, recent });
         return { items: page.items.map((item, i) => ({ ...item, ...found.get(shown[i] ?? 0) })), next: page.next };
       },
     }),
@@ -101,10 +117,10 @@ export function builderMethods(deps: ApiDeps) {
       example: { builder: "runtests" },
       stability: "stable",
       lasts: () => true,
-      async call({ builder, include, branch }, { caller }) {
+      async call({ builder, include, branch, recent }, { caller }) {
         const row = await store.read.selectFrom("builders").selectAll().where("name", "=", builder).executeTakeFirst();
         if (!row || !(await new View(caller, store).sees(builder))) throw faults.notFound("builder", `"${builder}"`);
-        const found = include && (await builderDetails(deps, [row.id], include, branch));
+        const found = include && (await builderDetails(deps, [row.id], { include, branch, recent }));
         return { ...toBuilder(row), ...found?.get(row.id) };
       },
     }),

@@ -8,7 +8,7 @@ import type { ApiDeps } from "../deps.ts";
 import { failuresOf } from "../failures.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
-import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { DEFAULT_LIMIT, idPlace, MOST, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
 import { rebuildOf } from "../rebuild.ts";
 import { BUILD_COLUMNS, toBuild, toStep } from "../rows.ts";
 import { buildShape, failureShape, result, stepShape } from "../shapes.ts";
@@ -65,6 +65,20 @@ export async function findBuild(
   return row;
 }
 
+interface BuildFilter {
+  builder?: string | undefined;
+  state?: string | undefined;
+  order?: string | undefined;
+  [other: string]: unknown;
+}
+
+/** Whether a list is read by the index of a builder's numbers: no other of its filters has an index that leads to less. */
+function byNumber({ builder, state, order = "-id", ...others }: BuildFilter): boolean {
+  if (builder === undefined || order.endsWith("finishedAt") || (state !== undefined && state !== "finished"))
+    return false;
+  return ["builds", "result", "branch", "revision", "request", "worker"].every((name) => others[name] === undefined);
+}
+
 export function buildMethods(deps: ApiDeps) {
   const { store } = deps;
   return [
@@ -80,6 +94,7 @@ export function buildMethods(deps: ApiDeps) {
         revision: z.string().optional(),
         request: z.int().optional(),
         worker: z.string().optional(),
+        builds: z.array(z.int()).min(1).max(MOST).optional().describe("only these, by their ids"),
         finishedSince: z.int().optional().describe("ended at this time or later"),
         finishedUntil: z.int().optional().describe("ended at this time or before"),
         include: z
@@ -104,9 +119,11 @@ export function buildMethods(deps: ApiDeps) {
         }
         const view = new View(caller, store);
         const names = await view.builders();
-        const query = `builds.list ${order}`;
+        const query = byNumber(params) ? `builds.list ${order} of a builder` : `builds.list ${order}`;
         const byEnd = order.endsWith("finishedAt");
         const down = order.startsWith("-");
+        // A builder's builds have their numbers in the order of their ids, and an index of the numbers.
+        const place = byNumber(params) ? "b.number" : "b.id";
         const [end, after] = byEnd
           ? (readCursor(cursor, query, z.tuple([z.int(), idPlace])) ?? [])
           : [undefined, readCursor(cursor, query, idPlace)];
@@ -125,6 +142,7 @@ export function buildMethods(deps: ApiDeps) {
           .$if(filter.revision !== undefined, (q) => q.where("b.revision", "=", filter.revision as string))
           .$if(filter.request !== undefined, (q) => q.where("b.request_id", "=", idOrNone(filter.request as number)))
           .$if(filter.worker !== undefined, (q) => q.where("b.worker", "=", filter.worker as string))
+          .$if(filter.builds !== undefined, (q) => q.where("b.id", "in", (filter.builds as number[]).map(idOrNone)))
           .$if(filter.finishedSince !== undefined, (q) =>
             q.where("b.finished_at", ">=", filter.finishedSince as number),
           )
@@ -132,7 +150,7 @@ export function buildMethods(deps: ApiDeps) {
             q.where("b.finished_at", "<=", filter.finishedUntil as number),
           )
           .$if(byEnd, (q) => q.where("b.finished_at", "is not", null).orderBy("b.finished_at", down ? "desc" : "asc"))
-          .$if(!byEnd && after !== undefined, (q) => q.where("b.id", beyond, after as number))
+          .$if(!byEnd && after !== undefined, (q) => q.where(place, beyond, after as number))
           .$if(byEnd && after !== undefined, (q) =>
             q.where((eb) =>
               eb.or([
@@ -141,13 +159,13 @@ export function buildMethods(deps: ApiDeps) {
               ]),
             ),
           )
-          .orderBy("b.id", down ? "desc" : "asc")
+          .orderBy(byEnd ? "b.id" : place, down ? "desc" : "asc")
           .limit(limit + 1)
           .execute();
         const builds = rows.map(toBuild);
-        const place = (last: { id: number; finishedAt: number | null }): Json =>
-          byEnd ? [last.finishedAt, last.id] : last.id;
-        const page = toPage(builds, limit, query, place, fields);
+        const placeOf = (last: { id: number; number: number; finishedAt: number | null }): Json =>
+          byEnd ? [last.finishedAt, last.id] : place === "b.id" ? last.id : last.number;
+        const page = toPage(builds, limit, query, placeOf, fields);
         if (!include) return page;
         const details = await detailsOf(deps, view, builds.slice(0, limit), include);
         const items = page.items.map((item, i) => ({ ...item, ...details.get(builds[i]?.id ?? 0) }));

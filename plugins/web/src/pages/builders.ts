@@ -1,4 +1,4 @@
-import type { Result } from "belfry";
+import type { CoreMethods, Result } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { type Named, named } from "../parts/named-builders.ts";
@@ -26,6 +26,10 @@ export function addBuilders(web: Web): void {
       const fitting = all.filter((one) => fits(one, wish));
       const page = Math.max(1, Math.min(Number(view.query.get("page")) || 1, Math.ceil(fitting.length / PAGE)));
       const shown = fitting.slice((page - 1) * PAGE, page * PAGE);
+      await overview(
+        view,
+        shown.map(({ name }) => name),
+      );
       const rows = await Promise.all(shown.map(({ name }) => view.snippet("builder.row", { builder: name })));
       return {
         title: "Builders",
@@ -45,16 +49,9 @@ export function addBuilders(web: Web): void {
     name: "builder.row",
     async render(view, { builder = "" }) {
       const name = String(builder);
-      const [facts, last] = await Promise.all([
-        view.ask("builders.get", { builder: name, include: ["running", "pending"] }),
-        view.ask("builds.list", {
-          builder: name,
-          limit: STRIP,
-          fields: ["number", "state", "result", "summary", "finishedAt"],
-        }),
-      ]);
-      const { running = [], pending = 0, paused, project, tags, description } = facts;
-      const newest = last.items.find(({ state }) => state === "finished");
+      const facts = await view.ask("builders.get", ofRow(name));
+      const { running = [], pending = 0, recent = [], paused, project, tags, description } = facts;
+      const newest = recent.find(({ state }) => state === "finished");
       return {
         live: {
           types: ["build.assigned", "build.started", "build.finished", "builder.", "request."],
@@ -79,7 +76,7 @@ export function addBuilders(web: Web): void {
                     html`${badge(stateOf(newest))} #${newest.number}`,
                   )
           }</span>
-          <span class="strip">${strip(view, name, last.items)}</span>
+          <span class="strip">${strip(view, name, recent)}</span>
           <span class="more">${paused && html`<span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span> `}${pending > 0 && html`${pending} waiting `}
             ${tags.map((tag) => html`<a class="tag" href=${view.url("builders", {}, { tag })}>${own(tag)}</a> `)}</span>
           ${description !== "" && html`<span class="description">${own(description)}</span>`}
@@ -89,6 +86,25 @@ export function addBuilders(web: Web): void {
   });
 
   web.navigation({ title: "Builders", path: "/builders", order: 20 });
+}
+
+type RowQuestion = CoreMethods["builders.get"]["params"];
+
+const ofRow = (builder: string): RowQuestion => ({
+  builder,
+  include: ["running", "pending", "recent"],
+  recent: STRIP,
+});
+
+/** All rows by one question. */
+async function overview(view: View, names: string[]): Promise<void> {
+  if (names.length === 0) return;
+  const { builder: _, ...details } = ofRow("");
+  const { items } = await view.ask("builders.list", { builders: names, ...details, limit: PAGE });
+  for (const item of items) {
+    if (item.name !== undefined)
+      view.answered("builders.get", ofRow(item.name), item as CoreMethods["builders.get"]["result"]);
+  }
 }
 
 interface Recent {
