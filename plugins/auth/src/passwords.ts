@@ -24,6 +24,8 @@ export class Passwords {
 
   /** The user whose password this is. Throws `BELFRY_AUTH_REFUSED`, `…_TOO_MANY_TRIES` or `…_BUSY`. */
   async check(name: string, password: string, address: string): Promise<User> {
+    // Nobody has one here: there is nothing to guess, and no work to be made of trying.
+    if (this.#users.size === 0) throw faults.refused();
     if (this.#waiting.length >= MOST_WAITING) throw faults.busy();
     const tried = this.#tries.begin(name.slice(0, 100), address);
     if ("wait" in tried) throw faults.tooMany(tried.wait);

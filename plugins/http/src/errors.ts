@@ -181,6 +181,8 @@ const STATUS = new Map<string, number>([
   ["BELFRY_TOKEN_TWICE", 409],
   ["BELFRY_FORBIDDEN", 403],
   ["BELFRY_BUDGET_SPENT", 429],
+  ["BELFRY_DATABASE_AWAY", 503],
+  ["BELFRY_ENGINE_AWAY", 503],
 ]);
 
 const given = new WeakMap<BelfryError, number>();

@@ -1,5 +1,6 @@
 // time limit: 240 s
 import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { SocketClient } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -76,7 +77,7 @@ test("belfry password makes a hash of what it reads, without a configuration, an
       child.on("close", (code) => resolve({ code, ...said }));
       child.stdin.end(input);
     });
-  await world.config(await config());
+  await writeFile(world.path("package.json"), '{ "type": "module", "dependencies": { "@belfry/auth": "*" } }');
   const { code, out, err } = await run("correct horse battery\nmore\n");
   assert.is(code, 0, err);
   assert.ok(await verifyPassword("correct horse battery", out.trim()));

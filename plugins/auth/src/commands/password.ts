@@ -13,6 +13,7 @@ export function passwordCommand(input: NodeJS.ReadStream = process.stdin): Comma
     summary: "turn a password, typed unseen or from standard input, into a hash for auth()",
     async run(ctx) {
       const password = await readPassword(input, ctx.signal);
+      ctx.signal.throwIfAborted();
       if (password.length < SHORTEST || password.length > LONGEST_PASSWORD)
         throw faults.passwordLength(SHORTEST, LONGEST_PASSWORD);
       const hash = await hashPassword(password);
