@@ -37,7 +37,8 @@ const wanted = process.argv.slice(2);
 const folder = process.env["PICTURES"] ?? FOLDER;
 await mkdir(folder, { recursive: true });
 await using demo = await openDemo();
-await using browser = await openBrowser();
+// What is painted in parts has edges that depend on when.
+await using browser = await openBrowser("--disable-partial-raster");
 const failed = (await demo.kit.call("builds.list", { builder: "windows-msvc", result: "failure", limit: 1 })).items[0];
 const { failure } = await demo.kit.call("builds.failure", { build: failed.id });
 const { step } = failure.steps[0];

@@ -8,7 +8,7 @@ export const executable = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/u
 
 export const missing = "skipped: there is no Chromium here; `apt-get install chromium` gets one";
 
-export async function openBrowser(): Promise<Browser & AsyncDisposable> {
-  return (await chromium.launch({ executablePath: executable as string, args: ["--no-sandbox"] })) as Browser &
+export async function openBrowser(...args: string[]): Promise<Browser & AsyncDisposable> {
+  return (await chromium.launch({ executablePath: executable as string, args: ["--no-sandbox", ...args] })) as Browser &
     AsyncDisposable;
 }
