@@ -14,6 +14,7 @@ import {
 } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { callerOf } from "../../../core/src/api/callers.ts";
 
 const test = suite("the hub of events");
 
@@ -329,6 +330,32 @@ test("credentials are asked about once for all connections that showed them, and
   scopes = new Set(["read"]);
   await until(() => lapsed.includes("b1"), "other rights");
   assert.not.ok(lapsed.includes("c1") || lapsed.includes("a0"));
+  watch.close();
+});
+
+test("a connection ends when its caller sees or controls something else than before", async () => {
+  const watch = new CallerWatch(10);
+  const lapsed: string[] = [];
+  let project = "app";
+  const who = (part: "sees" | "controls" | "neither") => {
+    const narrowed = { builders: null, projects: [project], tags: null };
+    const facts = { name: "ann", kind: "session" as const, scopes: ["control" as const] };
+    const sees = part === "sees" ? narrowed : null;
+    return callerOf({ ...facts, sees, controls: part === "controls" ? narrowed : null });
+  };
+  let rounds = 0;
+  for (const part of ["sees", "controls", "neither"] as const) {
+    const whoIs = async () => {
+      rounds += part === "neither" ? 1 : 0;
+      return who(part);
+    };
+    watch.add(who(part), part, whoIs, () => lapsed.push(part));
+  }
+  await until(() => rounds === 2, "two rounds");
+  assert.equal(lapsed, []);
+  project = "site";
+  await until(() => rounds === 4, "two more");
+  assert.equal([...new Set(lapsed)].sort(), ["controls", "sees"]);
   watch.close();
 });
 

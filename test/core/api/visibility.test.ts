@@ -396,6 +396,20 @@ for (const kind of DATABASES) {
     await kit.call("workers.pause", { workers: ["w2"] }, limited);
   });
 
+  test(`${kind.name}: callers of one name who may see different things are not given each other's answers`, async () => {
+    await using database = await kind.open();
+    await using world = await apiWorld(database);
+    const seen = async (...builders: string[]) => {
+      const sees = { builders, projects: null, tags: null };
+      const facts = { name: "ann", kind: "session", scopes: ["read"], sees, controls: null } as const;
+      const { items } = await world.kit.call("builders.list", {}, world.kit.master.api.callerOf({ ...facts }));
+      return items.map((item: { name: string }) => item.name);
+    };
+    assert.equal(await seen("open"), ["open"]);
+    assert.equal(await seen("covert"), ["covert"]);
+    assert.equal(await seen("open"), ["open"]);
+  });
+
   test(`${kind.name}: a pattern of names is any text for each star, and a token's builder is a name`, async () => {
     await using database = await kind.open();
     await using world = await apiWorld(database);

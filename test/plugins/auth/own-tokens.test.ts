@@ -83,6 +83,9 @@ test("a token makes no tokens, and neither does who is nobody in particular", as
   await reader.post("/auth/link", { key: path.split("key=")[1] });
   const { json } = await reader.call("ownTokens.add", { name: "z", scope: "read" });
   assert.is(json.error.data.code, "BELFRY_AUTH_NOBODY");
+  const { body } = await reader.get("/tokens");
+  assert.match(body, "belfry token add");
+  assert.not.match(body, "Make a token");
 });
 
 test("names are one for each owner, any text, and there is an end of them", async () => {

@@ -33,7 +33,7 @@ export function addLoginPages(web: Web, options: AuthOptions): (() => void)[] {
           ${caller.kind === "session" && html`<p>You are signed in as <b dir="auto">${caller.name}</b>. Here you can sign in as somebody else.</p>`}
           ${options.oidc && html`<p><a class="button" href=${`/auth/oidc${to === "/" ? "" : `?${new URLSearchParams({ to })}`}`}>${options.oidc.label}</a></p>`}
           ${options.users.length > 0 && passwordForm(to)}
-          <p class="hint">The administrator gets in by the link that <code>belfry login-link</code> prints on the master's machine.</p>`;
+          ${!query.has("fault") && html`<p class="hint">The administrator gets in by the link that <code>belfry login-link</code> prints on the master's machine.</p>`}`;
         return { title: "Sign in", body };
       },
     }),

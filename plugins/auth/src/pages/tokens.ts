@@ -1,5 +1,6 @@
 import { type Html, html, moment, own, type View, type Web } from "@belfry/web";
 import type { Json } from "belfry";
+import { ADMINISTRATOR } from "../options.ts";
 import { loginPath } from "../paths.ts";
 
 interface Token {
@@ -67,7 +68,7 @@ async function render(view: View) {
     <p>A token lets a program act in your name. It may no more than you, and nothing once you may nothing.</p>
     ${items.length === 0 ? html`<p class="empty">You have none.</p>` : table(items, view)}
     <h2>Make one</h2>
-    ${addForm(view)}
+    ${view.caller.name === ADMINISTRATOR ? html`<p>You came by a link of the administrator's, who is nobody in particular; <code>belfry token add</code> makes tokens that are nobody's own.</p>` : addForm(view)}
     <h2>Your sessions</h2>
     <form method="post" action="/auth/sign-out" class="action">
       <input type="hidden" name="everywhere" value="yes" />
