@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
 import type { LogChannel, LogLine } from "../../interfaces/log-store.ts";
