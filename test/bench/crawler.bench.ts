@@ -76,7 +76,9 @@ async function memory(): Promise<number> {
     collect?.({ type: "major", execution: "sync", flavor: "last-resort" });
     await sleep(200);
   }
-  return process.memoryUsage().rss / 1e6;
+  const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  console.error(`  ${JSON.stringify({ rss, heapTotal, heapUsed, external, arrayBuffers }, (_, value) => (typeof value === "number" ? round(value / 1e6) : value))}`);
+  return rss / 1e6;
 }
 
 function crawl(url: string): Promise<Record<string, number>> {

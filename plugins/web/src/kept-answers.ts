@@ -26,6 +26,7 @@ export class KeptAnswers {
   readonly #entries = new Map<string, Entry>();
   readonly #making = new Map<string, Making>();
   #bytes = 0;
+  #sweep: NodeJS.Timeout | undefined;
 
   async answer(
     key: string,
@@ -80,10 +81,18 @@ export class KeptAnswers {
     if (size > BYTES / 8) return;
     this.#entries.set(key, { answer, position, until: performance.now() + LONGEST, size });
     this.#bytes += size;
+    this.#sweep ??= setTimeout(() => this.#dropOld(), 2 * LONGEST).unref();
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= ENTRIES && this.#bytes <= BYTES) break;
       this.#drop(oldest);
     }
+  }
+
+  /** What nobody asks for any more is not kept until others need its room. */
+  #dropOld(): void {
+    const now = performance.now();
+    for (const [key, { until }] of this.#entries) if (now >= until) this.#drop(key);
+    this.#sweep = this.#entries.size === 0 ? undefined : setTimeout(() => this.#dropOld(), 2 * LONGEST).unref();
   }
 
   #drop(key: string): void {
