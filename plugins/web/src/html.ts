@@ -19,14 +19,15 @@ export function written(piece: Html): string {
 const SLICE = 5;
 let sliceBegan: number | undefined;
 
-/** To be awaited between pieces of work: lets others go on when it has been long. */
+/** To be awaited between pieces of work: lets others go on when it has been long, and takes its turn after those who wait. */
 export async function breathe(): Promise<void> {
-  if (sliceBegan === undefined) {
-    sliceBegan = performance.now();
-    setImmediate(() => {
-      sliceBegan = undefined;
-    });
-  } else if (performance.now() - sliceBegan > SLICE) await new Promise((resolve) => setImmediate(resolve));
+  while (sliceBegan !== undefined && performance.now() - sliceBegan > SLICE)
+    await new Promise((resolve) => setImmediate(resolve));
+  if (sliceBegan !== undefined) return;
+  sliceBegan = performance.now();
+  setImmediate(() => {
+    sliceBegan = undefined;
+  });
 }
 
 /** What an element has as its content, already written: `` html`<div ...${await writtenNow(piece)} />` ``. */

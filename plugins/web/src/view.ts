@@ -1,7 +1,7 @@
 import { BelfryError, type Caller, type CoreMethods, type Json, messageOf } from "belfry";
 import { faults } from "./errors.ts";
 import type { View } from "./extension.ts";
-import { type Html, html, writtenNow } from "./html.ts";
+import { breathe, type Html, html, writtenNow } from "./html.ts";
 import type { Site } from "./site.ts";
 import { type Keys, outside, search, snippetPath } from "./urls.ts";
 
@@ -55,7 +55,8 @@ export class RequestView implements View {
     const question = `${method} ${JSON.stringify(params)}`;
     let answer = this.#answers.get(question);
     if (answer === undefined) {
-      answer = this.#parts.source.call(method, params as Json, this.signal);
+      // A database that answers at once would have many pages made in one go.
+      answer = breathe().then(() => this.#parts.source.call(method, params as Json, this.signal));
       this.#answers.set(question, answer);
     }
     return answer as Promise<never>;
