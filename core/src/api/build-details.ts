@@ -20,6 +20,7 @@ export const detailsShape = z.object({
   logs: z.array(logShape),
   changes: z.array(changeShape).describe("those of its buildset that the caller may see"),
   usualMillis: z.number().nullable().describe("average of the last good builds of this builder"),
+  earlier: z.int().nullable().describe("the number of the build of this builder before it, if there is one still"),
   triggeredBy: parentShape.nullable().describe("the step that triggered its buildset"),
   triggered: z.array(triggeredShape).describe("buildsets that its steps triggered, with their builds so far"),
   failure: failureShape
@@ -68,6 +69,23 @@ export async function detailsOf(
     async sourceStamps() {
       const stamps = await stampsOf(read, buildsets);
       give("sourceStamps", ({ buildset }) => stamps.get(buildset) ?? []);
+    },
+    async earlier() {
+      const rows = await read
+        .selectFrom("builds as b")
+        .select("b.id")
+        .select((eb) =>
+          eb
+            .selectFrom("builds as e")
+            .select((one) => one.fn.max("e.number").as("number"))
+            .whereRef("e.builder_id", "=", "b.builder_id")
+            .whereRef("e.number", "<", "b.number")
+            .as("earlier"),
+        )
+        .where("b.id", "in", ids)
+        .execute();
+      const of = new Map(rows.map((row) => [row.id, row.earlier]));
+      give("earlier", ({ id }) => of.get(id) ?? null);
     },
     async properties() {
       const rows = bounded(

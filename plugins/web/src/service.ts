@@ -21,6 +21,7 @@ import type { Site } from "./site.ts";
 import { Streams } from "./streams.ts";
 import type { Source } from "./view.ts";
 
+const MOST_FORM_KEYS = 1_000;
 const BODY_LIMIT = 1_048_576;
 const NOBODY: Caller = { name: "nobody", kind: "anonymous", scopes: new Set(), visible: null };
 
@@ -30,6 +31,7 @@ export class WebService implements Service {
   readonly #options: WebOptions;
   readonly #container: DependencyContainer;
   #key: Buffer = randomBytes(32);
+  readonly #formKeys = new Map<string, string>();
   #stop: (() => Promise<void>) | undefined;
 
   constructor(options: WebOptions, container: DependencyContainer) {
@@ -115,7 +117,12 @@ export class WebService implements Service {
   #formKey(caller: Caller, ctx: HttpContext): string {
     const { kind, name } = caller;
     const who = JSON.stringify([kind, name, rightsKey(caller), this.#server().credentials(ctx)]);
-    return createHmac("sha256", this.#key).update(who).digest("base64url");
+    const known = this.#formKeys.get(who);
+    if (known !== undefined) return known;
+    const key = createHmac("sha256", this.#key).update(who).digest("base64url");
+    if (this.#formKeys.size >= MOST_FORM_KEYS) this.#formKeys.clear();
+    if (who.length < 500) this.#formKeys.set(who, key);
+    return key;
   }
 
   #server(): HttpServer {

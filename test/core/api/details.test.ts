@@ -26,11 +26,11 @@ for (const kind of DATABASES) {
     await using database = await kind.open();
     await using world = await apiWorld(database);
     const { kit, running } = world;
-    const include = ["reason", "sourceStamps", "properties", "steps", "logs", "changes", "usualMillis"];
+    const include = ["reason", "sourceStamps", "properties", "steps", "logs", "changes", "earlier", "usualMillis"];
     const { items } = await kit.call("builds.list", { include });
     assert.is(items.length, 3);
     for (const item of items) {
-      const one = await kit.call("builds.get", { build: item.id, include: ["steps", "logs", "changes"] });
+      const one = await kit.call("builds.get", { build: item.id, include: ["steps", "logs", "changes", "earlier"] });
       assert.equal(item, one);
       assert.equal(item.steps, (await kit.call("builds.steps", { build: item.id })).items);
       assert.equal(item.logs, (await kit.call("logs.list", { build: item.id })).items);
@@ -163,6 +163,8 @@ for (const kind of DATABASES) {
     assert.equal([first.items[0].id, first.items.length], [again, 1]);
     assert.equal(await ids({ builder: "open", cursor: first.next }), [seen.build]);
     assert.equal(await ids({ builder: "open", order: "id" }), [seen.build, again]);
+    const earlier = async (build: number) => (await kit.call("builds.get", { build, include: ["earlier"] })).earlier;
+    assert.equal([await earlier(seen.build), await earlier(again)], [null, 1]);
     assert.is(await codeOf(kit.call("builds.list", { cursor: first.next })), "BELFRY_CURSOR_INVALID");
     assert.equal(await ids({ builds: [seen.build, hidden.build, 999_999] }), [hidden.build, seen.build]);
     const { caller } = await tokenCaller(kit, "some", { scopes: ["read"], builders: ["open"] });

@@ -211,15 +211,23 @@ export function buildMethods(deps: ApiDeps) {
       params: z.strictObject({
         ...buildRef,
         include: z
-          .array(z.enum(["steps", "logs", "changes", "triggeredBy", "triggered", "failure"]))
+          .array(z.enum(["steps", "logs", "changes", "earlier", "triggeredBy", "triggered", "failure"]))
           .min(1)
-          .max(6)
+          .max(7)
           .optional(),
       }),
       result: buildShape.extend({
         ...detailsShape.pick({ reason: true, sourceStamps: true, properties: true, usualMillis: true }).shape,
         ...detailsShape
-          .pick({ steps: true, logs: true, changes: true, triggeredBy: true, triggered: true, failure: true })
+          .pick({
+            steps: true,
+            logs: true,
+            changes: true,
+            earlier: true,
+            triggeredBy: true,
+            triggered: true,
+            failure: true,
+          })
           .partial().shape,
       }),
       example: { builder: "runtests", number: -1, include: ["steps"] },

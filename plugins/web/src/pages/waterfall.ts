@@ -1,6 +1,6 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
-import { type Html, html } from "../html.ts";
+import { breathe, type Html, html, inPieces } from "../html.ts";
 import { type Columns, chooser, columnsOf } from "../parts/columns.ts";
 import { type Cell, cellsOf, type Lasting, lanesOf, momentsOf } from "../parts/lanes.ts";
 import { type Queued, queueAhead } from "../parts/queue-ahead.ts";
@@ -73,10 +73,18 @@ async function table(view: View, keys: Keys) {
   const moments = momentsOf(lists.flat());
   const lanes = lists.map((list) => lanesOf(list).map((lane) => cellsOf(lane, moments)));
   const byRow = Array.from({ length: Math.max(1, moments.length) }, (): Html[] => []);
-  for (const [i, builder] of lanes.entries())
+  for (const [i, builder] of lanes.entries()) {
+    await breathe();
     for (const [lane, cells] of builder.entries())
       for (const cell of cells) byRow[cell.row]?.push(cellOf(view, names[i] ?? "", cell, moments, lane === 0));
+  }
   const changed = changesByRow(await changesOf(view, columns, time, moments), moments);
+  const rows = await inPieces(
+    byRow,
+    (cells, row) => html`<tr><th scope="row">${rowTime(moments, row, time.until)}</th>
+      <td class="change">${(changed[row] ?? []).map((change) => changeOf(view, change))}</td>
+      ${cells}</tr>`,
+  );
   const oldest = ended.at(-1)?.finishedAt;
   const body = html`<div class="scroll" tabindex="0" role="region" aria-label="Waterfall"><table class="waterfall">
       <thead>
@@ -84,11 +92,7 @@ async function table(view: View, keys: Keys) {
           ${names.map((name, i) => html`<th scope="col" colspan=${lanes[i]?.length}>${view.link("builder", { builder: name }, own(name))} ${latest(builds.get(name))}${columns.paused.has(name) && html` <span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span>`}</th>`)}</tr>
         ${queues.size > 0 && html`<tr><th scope="row" colspan="2">waiting, and about when it begins</th>${names.map((name, i) => html`<td colspan=${lanes[i]?.length}>${queued(view, queues.get(name))}</td>`)}</tr>`}
       </thead>
-      <tbody>${byRow.map(
-        (cells, row) => html`<tr><th scope="row">${rowTime(moments, row, time.until)}</th>
-          <td class="change">${(changed[row] ?? []).map((change) => changeOf(view, change))}</td>
-          ${cells}</tr>`,
-      )}</tbody>
+      <tbody ...${rows}></tbody>
     </table></div>
     ${more && oldest != null && html`<nav class="pager" aria-label="Time"><a rel="next" href=${view.url("waterfall", {}, { ...columns.chosen, from: time.from, until: oldest - 1 })}>Older</a></nav>`}`;
   return time.until === undefined

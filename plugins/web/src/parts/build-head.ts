@@ -12,11 +12,7 @@ export async function head(view: View, keys: Keys) {
   const build = await theBuild(view, keys);
   const at = { builder: build.builder, number: build.number };
   const { branch, revision, usualMillis, startedAt, assignedAt, finishedAt, triggeredBy } = build;
-  const missing = () => undefined;
-  const [request, earlier] = await Promise.all([
-    view.ask("requests.get", { request: build.request }).catch(missing),
-    build.number > 1 ? view.ask("builds.get", { ...at, number: build.number - 1 }).catch(missing) : undefined,
-  ]);
+  const request = await view.ask("requests.get", { request: build.request }).catch(() => undefined);
   const body = html`<div class="head">
     <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
     <dl class="facts">
@@ -33,7 +29,7 @@ export async function head(view: View, keys: Keys) {
       <dt>Request</dt><dd>${view.link("request", { request: build.request })} of ${view.link("buildset", { buildset: build.buildset })}</dd>
     </dl>
     <p class="beside">
-      ${earlier && html`<a rel="prev" href=${view.url("build", { ...at, number: build.number - 1 })}>← earlier</a> `}
+      ${build.earlier != null && html`<a rel="prev" href=${view.url("build", { ...at, number: build.earlier })}>← earlier</a> `}
       <a rel="next" href=${view.url("build.later", at)}>later →</a>
     </p>
     ${

@@ -9,6 +9,7 @@ const INCLUDE: NonNullable<CoreMethods["builds.get"]["params"]["include"]> = [
   "steps",
   "logs",
   "changes",
+  "earlier",
   "triggeredBy",
   "triggered",
   "failure",
