@@ -77,7 +77,9 @@ async function memory(): Promise<number> {
     await sleep(200);
   }
   const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
-  console.error(`  ${JSON.stringify({ rss, heapTotal, heapUsed, external, arrayBuffers }, (_, value) => (typeof value === "number" ? round(value / 1e6) : value))}`);
+  console.error(
+    `  ${JSON.stringify({ rss, heapTotal, heapUsed, external, arrayBuffers }, (_, value) => (typeof value === "number" ? round(value / 1e6) : value))}`,
+  );
   return rss / 1e6;
 }
 
