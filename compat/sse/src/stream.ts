@@ -1,61 +1,45 @@
 import type { ServerResponse } from "node:http";
+import { PacedAnswer } from "@belfry/http";
 import type { BelfryError, EventBatch, EventReader, EventSubscription } from "belfry";
-
-/** So many bytes may wait to be sent; for who does not read, nothing more is kept. */
-const MOST_WAITING = 16_384;
 
 /** One open answer: a block of text for each event. */
 export class Stream implements EventReader {
-  readonly #res: ServerResponse;
+  readonly #answer: PacedAnswer;
   #subscription: EventSubscription | undefined;
-  #full = false;
 
   constructor(res: ServerResponse) {
-    this.#res = res;
+    this.#answer = new PacedAnswer(res, () => this.#subscription?.ready());
   }
 
   /** Sends where it begins, so that who comes back early misses nothing, and begins. */
   start(subscription: EventSubscription, retry: number): void {
     this.#subscription = subscription;
-    this.#write(`retry: ${retry}\nid: ${subscription.position}\n\n`);
+    this.#answer.write(`retry: ${retry}\nid: ${subscription.position}\n\n`);
     subscription.start();
   }
 
   take(batch: EventBatch): boolean {
-    return this.#write(batch.once("sse", () => Buffer.from(blocks(batch))));
+    return this.#answer.write(batch.once("sse", () => Buffer.from(blocks(batch))));
   }
 
   failed(error: BelfryError): void {
     // A master that stops will be back: that is what the end of a stream means to a browser anyway.
     if (error.code !== "BELFRY_MASTER_STOPPING") {
       const { code, what, why, fix } = error;
-      this.#write(block("failure", undefined, { code, what, why, fix }));
+      this.#answer.write(block("failure", undefined, { code, what, why, fix }));
     }
     this.end();
   }
 
   /** A comment, unless something waits to be sent anyway. */
   beat(): void {
-    if (!this.#full) this.#write(":\n\n");
+    if (!this.#answer.full) this.#answer.write(":\n\n");
   }
 
   end(): void {
     this.#subscription?.end();
-    this.#res.end();
+    this.#answer.end();
   }
-
-  #write(text: string | Buffer): boolean {
-    if (this.#res.writableEnded) return false;
-    this.#res.write(text, this.#onSent);
-    this.#full ||= this.#res.writableLength > MOST_WAITING;
-    return !this.#full;
-  }
-
-  readonly #onSent = (): void => {
-    if (!this.#full || this.#res.writableLength > MOST_WAITING / 2) return;
-    this.#full = false;
-    this.#subscription?.ready();
-  };
 }
 
 function blocks({ events, next, from, gap }: EventBatch): string {

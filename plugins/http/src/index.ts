@@ -6,6 +6,7 @@ import { HttpService } from "./service.ts";
 
 export type { Arrival, HttpContext, HttpServer, HttpState, Identifier, Mount, Upgrade } from "./http-server.ts";
 export { HTTP_SERVER } from "./http-server.ts";
+export { PacedAnswer } from "./paced-answer.ts";
 
 /** The HTTP server of a master. Other plugins mount themselves on it through {@link HTTP_SERVER}. */
 export const http = defineService({

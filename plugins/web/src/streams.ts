@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { HttpContext, HttpServer } from "@belfry/http";
+import { type HttpContext, type HttpServer, PacedAnswer } from "@belfry/http";
 import {
   type Api,
   type Caller,
@@ -12,8 +12,6 @@ import {
 import { faults } from "./errors.ts";
 import type { WebOptions } from "./options.ts";
 
-/** So many bytes may wait to be sent; for who does not read, nothing more is kept. */
-const MOST_WAITING = 16_384;
 const RETRY = 1_000;
 /** The script takes a stream for broken when it has been silent for three of these. */
 const HEARTBEAT = 15_000;
@@ -103,22 +101,21 @@ export class Streams {
 
 /** One open page: a block of text for each event, without what a page does not look at. */
 class PageStream implements EventReader {
-  readonly #res: ServerResponse;
+  readonly #answer: PacedAnswer;
   #subscription: EventSubscription | undefined;
-  #full = false;
 
   constructor(res: ServerResponse) {
-    this.#res = res;
+    this.#answer = new PacedAnswer(res, () => this.#subscription?.ready());
   }
 
   start(subscription: EventSubscription): void {
     this.#subscription = subscription;
-    this.#write(`retry: ${RETRY}\nid: ${subscription.position}\n\n`);
+    this.#answer.write(`retry: ${RETRY}\nid: ${subscription.position}\n\n`);
     subscription.start();
   }
 
   take(batch: EventBatch): boolean {
-    return this.#write(batch.once("web", () => Buffer.from(blocks(batch))));
+    return this.#answer.write(batch.once("web", () => Buffer.from(blocks(batch))));
   }
 
   failed(): void {
@@ -126,26 +123,13 @@ class PageStream implements EventReader {
   }
 
   beat(): void {
-    if (!this.#full) this.#write("event: beat\ndata: {}\n\n");
+    if (!this.#answer.full) this.#answer.write("event: beat\ndata: {}\n\n");
   }
 
   end(): void {
     this.#subscription?.end();
-    this.#res.end();
+    this.#answer.end();
   }
-
-  #write(text: string | Buffer): boolean {
-    if (this.#res.writableEnded) return false;
-    this.#res.write(text, this.#onSent);
-    this.#full ||= this.#res.writableLength > MOST_WAITING;
-    return !this.#full;
-  }
-
-  readonly #onSent = (): void => {
-    if (!this.#full || this.#res.writableLength > MOST_WAITING / 2) return;
-    this.#full = false;
-    this.#subscription?.ready();
-  };
 }
 
 function blocks({ events, next, gap }: EventBatch): string {
