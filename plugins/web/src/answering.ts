@@ -9,7 +9,7 @@ import { document } from "./layout.ts";
 import type { WebOptions } from "./options.ts";
 import { faultPage } from "./parts/fault.ts";
 import type { Site } from "./site.ts";
-import { inside, nameOf } from "./urls.ts";
+import { inside, nameOf, withoutEnd } from "./urls.ts";
 import { RequestView, type Source } from "./view.ts";
 
 export interface WebRequest {
@@ -81,7 +81,8 @@ export class Pages {
       if (request.method === "POST") return await this.#act(request);
       const position = await positionOf(request);
       const { caller, formKey, path, querystring } = request;
-      const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
+      const who = [caller.kind, caller.name, [...caller.scopes].sort(), formKey];
+      const key = JSON.stringify([this.#site.version, ...who, path, querystring]);
       const make = async (signal: AbortSignal) => {
         const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
         this.#spend(request, snippet === undefined ? PAGE_COST : 1);
@@ -133,8 +134,8 @@ export class Pages {
 
   async #page(request: WebRequest, position: string | undefined): Promise<WebAnswer> {
     const { path } = request;
-    if (path.length > 1 && path.endsWith("/") && this.#site.at(path.replace(/\/+$/, "") || "/"))
-      return goTo(308, inside(path.replace(/\/+$/, "") || "/"));
+    const shorter = withoutEnd(path);
+    if (shorter !== path && this.#site.at(shorter)) return goTo(308, inside(shorter));
     const found = this.#site.at(path);
     if (found === undefined) throw faults.pageUnknown(readable(path));
     const view = this.#view(request, found.keys);
