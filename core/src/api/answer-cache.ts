@@ -57,10 +57,9 @@ export class AnswerCache {
 
 /** `undefined` for callers whose sight is known by nothing but a function of theirs. */
 function keyOf(method: ApiMethod, params: unknown, caller: Caller): string | undefined {
-  const { kind, name, scopes, visible } = caller;
+  const { kind, name, visible } = caller;
   if (visible !== null && (kind === "internal" || kind === "socket")) return undefined;
-  // The configuration's rule is told the scopes, and one name may have others another time.
-  const who = visible === null ? "everything" : JSON.stringify([kind, name, [...scopes].sort(), rightsKey(caller)]);
+  const who = visible === null ? "everything" : `${kind} ${name} ${rightsKey(caller)}`;
   const key = `${method.name} ${who} ${JSON.stringify(params ?? {})}`;
   return key.length > LONGEST_KEY ? undefined : key;
 }

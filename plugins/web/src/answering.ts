@@ -81,8 +81,7 @@ export class Pages {
       if (request.method === "POST") return await this.#act(request);
       const position = await positionOf(request);
       const { caller, formKey, path, querystring } = request;
-      const who = [caller.kind, caller.name, [...caller.scopes].sort(), formKey];
-      const key = JSON.stringify([this.#site.version, ...who, path, querystring]);
+      const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
       const make = async (signal: AbortSignal) => {
         const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
         this.#spend(request, snippet === undefined ? PAGE_COST : 1);
