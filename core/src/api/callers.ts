@@ -66,10 +66,13 @@ function narrowedCaller(
   return caller;
 }
 
-/** Tells callers apart who may see or control other things, as far as that is data. */
+/**
+ * Tells callers of one name apart who may do, see or control other things, as far as that is data. With their scopes,
+ * since the configuration's rule of who sees what is told these.
+ */
 export function rightsKey(caller: Caller): string {
   const { [NARROWED]: sees = null, [CONTROLS]: controls = null } = caller as Partial<NarrowedCaller>;
-  return sees === null && controls === null ? "" : JSON.stringify([sees, controls]);
+  return JSON.stringify([[...caller.scopes].sort(), sees, controls]);
 }
 
 /** `undefined` for one whose sight is known by nothing but a function; the configuration's rule counts everywhere. */

@@ -20,12 +20,16 @@ export interface Why {
 /** In a queue of a million, nobody waits for the exact number. */
 export const MOST_AHEAD = 10_000;
 
-/** Every cause for which a request waits, or its build does; or why it ended without one. */
+/**
+ * Every cause for which a request waits, or its build does; or why it ended without one. Of others who hold or want
+ * the same locks, only those are told and counted whose builders are in `seen`; `null` for all.
+ */
 export async function whyItWaits(
   store: Store,
   row: RequestRow,
   configured: ReadonlyMap<string, DistributedBuilder>,
   now: Millis,
+  seen: ReadonlySet<string> | null = null,
 ): Promise<Why> {
   const held = row.held === null ? null : JSON.parse(row.held);
   if (row.state === "complete") {
@@ -37,7 +41,7 @@ export async function whyItWaits(
   const locks = await namedLocks(store.read);
   if (row.state === "claimed") {
     const own = locks.filter((entry) => !entry.held && entry.request === row.id);
-    return { state: "claimed", reasons: lockReasons(own, locks), ahead: 0 };
+    return { state: "claimed", reasons: lockReasons(own, locks, seen), ahead: 0 };
   }
   const world = await lookAround(store, now, configured);
   const { id, name: builder, priority, not_before: notBefore, retries } = row;
@@ -57,7 +61,7 @@ export async function whyItWaits(
   // The first of a builder stands in line for those behind it.
   const first = inLine.find((entry) => entry.builder === builder && entry.urgency <= row.urgency)?.request;
   const stands = own.length > 0 ? own : ahead === 0 ? [] : inLine.filter((entry) => entry.request === first);
-  reasons.push(...lockReasons(stands, locks));
+  reasons.push(...lockReasons(stands, locks, seen));
   const nothingElse = reasons.every(({ reason }) => reason === "lock");
   if (
     nothingElse &&
@@ -88,9 +92,14 @@ async function countAhead(db: Db, { builder_id, urgency, id }: RequestRow): Prom
 }
 
 /** For each lock that is waited for: who has it, and how many come first. */
-export function lockReasons(waiting: readonly NamedLock[], all: readonly NamedLock[]): WaitReason[] {
+function lockReasons(
+  waiting: readonly NamedLock[],
+  all: readonly NamedLock[],
+  seen: ReadonlySet<string> | null,
+): WaitReason[] {
+  const shown = all.filter(({ builder }) => seen === null || seen.has(builder));
   return waiting.map((entry) => {
-    const same = all.filter((other) => other.lock === entry.lock && other.worker === entry.worker);
+    const same = shown.filter((other) => other.lock === entry.lock && other.worker === entry.worker);
     return {
       reason: "lock",
       lock: entry.lock,

@@ -10,14 +10,20 @@ function nameOf({ host, secure }: Pick<Arrival, "host" | "secure">, what: string
   return `belfry-${what}-${/:(\d+)$/.exec(host)?.[1] ?? "80"}`;
 }
 
+/**
+ * Spaces and tabs around a name belong to the header. Any other space is part of the name: a browser lets neighbours
+ * set a cookie that only looks as if it began with `__Host-`.
+ */
+const PAIR = /^[ \t]*([^= \t]+)[ \t]*=[ \t]*([^ \t]*)[ \t]*$/;
+
 export type CookieWhat = "session" | "oidc";
 
 /** The value of one of our cookies in a request. */
 export function readCookie(arrival: Arrival, what: CookieWhat = "session"): string | undefined {
   const name = nameOf(arrival, what);
   for (const part of (arrival.req.headers.cookie ?? "").split(";")) {
-    const at = part.indexOf("=");
-    if (at > 0 && part.slice(0, at).trim() === name) return part.slice(at + 1).trim();
+    const [, known, value] = PAIR.exec(part) ?? [];
+    if (known === name) return value;
   }
   return undefined;
 }

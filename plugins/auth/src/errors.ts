@@ -117,6 +117,12 @@ export const faults = {
       why: `The provider does not say what you are called${claim === undefined ? "" : `: the claim "${claim}" is missing`}.`,
       fix: "The administrator names another claim as `userClaim`, or asks for more in `scope` of auth().",
     }),
+  oidcUnverified: () =>
+    new BelfryError("BELFRY_AUTH_OIDC_UNVERIFIED", {
+      what: "You are not signed in.",
+      why: "The provider says that it has not verified your address, by which you would be known here.",
+      fix: "Have the provider verify it and sign in again. The administrator can name another claim as `userClaim` of auth().",
+    }),
   userUnknown: (user: string) =>
     new BelfryError("BELFRY_AUTH_USER_UNKNOWN", {
       what: `There is no user "${shown(user)}".`,
@@ -209,6 +215,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   BELFRY_AUTH_OIDC_DISTRUSTED: 502,
   BELFRY_AUTH_OIDC_STRAY: 400,
   BELFRY_AUTH_OIDC_CLAIM: 502,
+  BELFRY_AUTH_OIDC_UNVERIFIED: 403,
   BELFRY_AUTH_LINK_USED: 410,
   BELFRY_AUTH_FORM_BROKEN: 400,
 };

@@ -149,6 +149,9 @@ export class Oidc {
 
   #personIn(claims: Record<string, unknown>): { user: string; groups: string[] } {
     const { userClaim, groupsClaim } = this.#parts.options;
+    // Anybody may have given his account somebody else's address.
+    if (userClaim === "email" && ["false", false].includes(claims["email_verified"] as never))
+      throw faults.oidcUnverified();
     const user = userName.safeParse(claims[userClaim]);
     if (!user.success) throw claims[userClaim] === undefined ? faults.oidcClaim(userClaim) : faults.nameRefused();
     const given = groupsClaim === undefined ? [] : claims[groupsClaim];

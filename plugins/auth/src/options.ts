@@ -9,9 +9,11 @@ export const RESERVED: ReadonlySet<string> = new Set([ADMINISTRATOR, "anonymous"
 
 const name = z.string().min(1).max(100);
 
+/** Text that shows all that is in it. */
+export const plainName = name.regex(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u, "expected no invisible characters");
+
 /** A schema for the name of a user, wherever it comes from. */
-export const userName = name
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, "expected no invisible characters")
+export const userName = plainName
   .refine((text) => text.trim() === text, "expected no spaces at its ends")
   .refine((text) => !RESERVED.has(text.toLowerCase()), "this name means somebody else");
 

@@ -3,6 +3,7 @@ import { type ApiMethod, type Caller, type Json, type PluginHost, type Scope, TO
 import { faults } from "./errors.ts";
 import { hashOfKey } from "./keys.ts";
 import { method, requireInternal, unlessGone } from "./method.ts";
+import { plainName } from "./options.ts";
 import { knownPerson } from "./people.ts";
 import { type Records, VIAS } from "./sessions.ts";
 
@@ -66,12 +67,12 @@ export function ownTokenMethods({ store, container }: PluginHost): ApiMethod[] {
 
   /** Whose tokens a caller means: his own, or as the administrator anybody's. */
   function ownerFor(name: string, caller: Caller, asked: string | undefined): string {
-    if (asked !== undefined && asked !== caller.name) {
-      if (!caller.scopes.has("admin")) throw faults.othersTokens(name);
-      return asked;
-    }
-    if (caller.kind !== "session" && asked === undefined) throw faults.sessionNeeded(name);
-    return caller.name;
+    // A token that is called as somebody is not him.
+    const isOwn = caller.kind === "session" && (asked === undefined || asked === caller.name);
+    if (isOwn) return caller.name;
+    if (asked === undefined) throw faults.sessionNeeded(name);
+    if (!caller.scopes.has("admin")) throw faults.othersTokens(name);
+    return asked;
   }
 
   return [
@@ -82,7 +83,7 @@ export function ownTokenMethods({ store, container }: PluginHost): ApiMethod[] {
       audited: true,
       summary: "Makes a token for whoever is signed in. Its text is in this answer and nowhere else.",
       params: z.strictObject({
-        name: z.string().min(1).max(100),
+        name: plainName,
         scope: scope.describe("no more than its owner has"),
         days: z.int().min(1).max(3_650).optional().describe("how long it is good; default: as long as its owner is"),
       }),

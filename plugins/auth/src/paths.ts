@@ -1,7 +1,7 @@
 /** A path on this server to go to; anything else becomes `/`. */
 export function inside(path: string | null | undefined): string {
-  // Browsers take a backslash for a slash, and leave out tabs and line ends.
-  if (!path || path.length > 2_000 || !/^\/(?![/\\])[^\\\s]*$/.test(path)) return "/";
+  // Browsers take a backslash for a slash, and leave out tabs and line ends; and no header has more than ASCII.
+  if (!path || path.length > 2_000 || !/^\/(?!\/)[!-[\]-~]*$/.test(path)) return "/";
   return new URL(path, "http://a").host === "a" ? path : "/";
 }
 

@@ -79,5 +79,10 @@ function keysOf(user: string, address: string): [key: string, most: number][] {
 /** One client has as many addresses of IPv6 as it likes, all with the same beginning. */
 function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
-  return plain.includes(":") ? plain.split(":").slice(0, 4).join(":") : plain;
+  if (!plain.includes(":")) return plain;
+  // "::" stands for as many zeros as are missing.
+  const [before = "", after = ""] = plain.split("%", 1).join("").toLowerCase().split("::");
+  const [first, last] = [before, after].map((part) => part.split(":").filter((group) => group !== ""));
+  const zeros = Array.from({ length: Math.max(0, 8 - (first?.length ?? 0) - (last?.length ?? 0)) }, () => "0");
+  return [...(first ?? []), ...zeros, ...(last ?? [])].slice(0, 4).join(":");
 }

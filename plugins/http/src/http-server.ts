@@ -137,7 +137,8 @@ export interface HttpServer {
    * has no such header. Throws `BELFRY_HTTP_TOKEN_REFUSED` for any other.
    *
    * Without that header those who were given to {@link identify} are asked before. What a browser sends by itself
-   * never counts for a page of another site: such a request is refused, or anonymous if it only reads.
+   * never counts for a page of another site: such a request is refused, or anonymous if it only reads. With Basic,
+   * which a browser sends by itself too, such a request is refused if it may change something.
    */
   caller(ctx: HttpContext): Promise<Caller>;
   /** All that {@link caller} goes by in a request: requests with the same have the same caller. Not to be shown. */

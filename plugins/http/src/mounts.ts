@@ -96,7 +96,7 @@ export class Mounts implements HttpServer {
     const caller =
       header === undefined
         ? ((await this.#identified(arrivalOf(ctx))) ?? this.#api.anonymous())
-        : await this.#authenticate(this.#api, header);
+        : await this.#authenticate(this.#api, header, arrivalOf(ctx));
     return { ...caller, origin: ctx.ip ?? ctx.req.socket.remoteAddress };
   }
 
@@ -188,7 +188,10 @@ export class Mounts implements HttpServer {
     await mounted.running.drain(grace, faults.stopping());
   }
 
-  async #authenticate(api: Api, header: string): Promise<Caller> {
+  async #authenticate(api: Api, header: string, { req, host }: Arrival): Promise<Caller> {
+    // A browser that was given the password of Basic once sends it by itself, as it does a cookie.
+    if (/^basic /i.test(header) && !isReading(req) && cameFrom(req, host) === "theirs")
+      throw faults.originRefused(req.headers.origin ?? "");
     const token = tokenIn(header);
     let caller = token === undefined ? undefined : await api.authenticate(token);
     for (const identifier of [...this.#identifiers]) {

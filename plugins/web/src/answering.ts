@@ -9,7 +9,7 @@ import { document } from "./layout.ts";
 import type { WebOptions } from "./options.ts";
 import { faultPage } from "./parts/fault.ts";
 import type { Site } from "./site.ts";
-import { inside, nameOf } from "./urls.ts";
+import { inside, nameOf, withoutEnd } from "./urls.ts";
 import { RequestView, type Source } from "./view.ts";
 
 export interface WebRequest {
@@ -133,8 +133,8 @@ export class Pages {
 
   async #page(request: WebRequest, position: string | undefined): Promise<WebAnswer> {
     const { path } = request;
-    if (path.length > 1 && path.endsWith("/") && this.#site.at(path.replace(/\/+$/, "") || "/"))
-      return goTo(308, inside(path.replace(/\/+$/, "") || "/"));
+    const shorter = withoutEnd(path);
+    if (shorter !== path && this.#site.at(shorter)) return goTo(308, inside(shorter));
     const found = this.#site.at(path);
     if (found === undefined) throw faults.pageUnknown(readable(path));
     const view = this.#view(request, found.keys);

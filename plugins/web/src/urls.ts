@@ -49,7 +49,14 @@ export function outside(address: string | null | undefined): string | undefined 
   return URL.canParse(address) ? address : undefined;
 }
 
-/** A path on this server to go back to; anything else becomes `/`. */
+/** A path without the slashes at its end. */
+export function withoutEnd(path: string): string {
+  let end = path.length;
+  while (end > 1 && path[end - 1] === "/") end -= 1;
+  return path.slice(0, end);
+}
+
+/** A path on this server to go back to, as a header can tell it; anything else becomes `/`. */
 export function inside(path: string | null | undefined): string {
-  return path && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : "/";
+  return path && /^\/(?!\/)[!-[\]-~\u00a1-\u00ff]*$/.test(path) ? path : "/";
 }

@@ -43,6 +43,21 @@ test("each caller and each question has an answer of its own", async () => {
   assert.is(await text(answers.get("p", internal, never, make())), "made 1");
 });
 
+test("who may no longer do what he could is given nothing that was kept then", async () => {
+  const { answers, make } = world();
+  const ann = (scope: "admin" | "read"): Caller => ({
+    ...other,
+    name: "ann",
+    kind: "session",
+    scopes: new Set([scope]),
+  });
+  const ask = (caller: Caller) => text(answers.get("q", caller, never, make()));
+  assert.equal(
+    [await ask(ann("admin")), await ask(ann("read")), await ask(ann("admin"))],
+    ["made 1", "made 2", "made 1"],
+  );
+});
+
 test("what was kept is not given to who may not read any more", async () => {
   const { state, answers, make } = world();
   await answers.get("q", internal, never, make());

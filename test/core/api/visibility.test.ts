@@ -1,5 +1,5 @@
-import { rejects, type TestMaster } from "@belfry/testkit";
-import { BelfryError, type Caller, type Json } from "belfry";
+import { fakeWorker, rejects, scheduler, type TestMaster, testMaster, until } from "@belfry/testkit";
+import { BelfryError, type Caller, type Config, type Json } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { DATABASES } from "../databases.ts";
@@ -408,6 +408,40 @@ for (const kind of DATABASES) {
     assert.equal(await seen("open"), ["open"]);
     assert.equal(await seen("covert"), ["covert"]);
     assert.equal(await seen("open"), ["open"]);
+  });
+
+  test(`${kind.name}: nor are they where the configuration's rule goes by what they may do`, async () => {
+    await using database = await kind.open();
+    const visible: NonNullable<NonNullable<Config["access"]>["visible"]> = ({ builder }, { scopes }) =>
+      builder === "open" || scopes.has("control");
+    await using world = await apiWorld(database, { access: { visible } });
+    const seen = async (scope: "read" | "control") => {
+      const facts = { name: "ann", kind: "session", scopes: [scope], sees: null, controls: null } as const;
+      const { items } = await world.kit.call("builders.list", {}, world.kit.master.api.callerOf({ ...facts }));
+      return items.map((item: { name: string }) => item.name);
+    };
+    assert.equal(await seen("control"), ["covert", "open", "running"]);
+    assert.equal(await seen("read"), ["open"]);
+    assert.equal(await seen("control"), ["covert", "open", "running"]);
+  });
+
+  test(`${kind.name}: why a scheduler fails is told to who sees all that it builds`, async () => {
+    await using database = await kind.open();
+    const process = async () => Promise.reject(new Error("covert is wrong"));
+    await using kit = await testMaster({
+      config: {
+        database: database.entry,
+        workers: [fakeWorker({ name: "w" })],
+        schedulers: [scheduler({ name: "half", scheduler: { builders: ["open", "covert"], process } })],
+        builders: ["open", "covert"].map((name) => ({ name, workers: ["w"], steps: [] })),
+      },
+    });
+    await kit.addChange();
+    const told = async (caller?: Caller) => (await kit.call("schedulers.list", {}, caller)).items[0].error;
+    await until(async () => (await told()) !== null, "its failure");
+    assert.match((await told()).message, "covert is wrong");
+    const { caller } = await tokenCaller(kit, "narrow", { scopes: ["read"], builders: ["open"] });
+    assert.match((await told(caller)).message, /^It failed; why is told/);
   });
 
   test(`${kind.name}: a pattern of names is any text for each star, and a token's builder is a name`, async () => {

@@ -88,6 +88,8 @@ test("nobody is led out of this server by signing in", async () => {
     " //evil.example",
     "/%0d%0aSet-Cookie:x=1\r\nx",
     "x",
+    "/\u0001",
+    "/\u4e2d",
     `/${"x".repeat(3_000)}`,
   ]) {
     const reader = world.reader();

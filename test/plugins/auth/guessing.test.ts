@@ -68,6 +68,11 @@ test("an address that tries many names is stopped, and so are many addresses tha
   assert.is(names.filter(Boolean).length, 30);
   assert.not.ok(taken("another", "2001:db8:1:2:ffff::9"), "who has one address of IPv6 has all beside it");
   assert.ok(taken("another", "2001:db8:1:3::1"));
+  // However its zeros are written.
+  const short = Array.from({ length: 40 }, (_, i) => taken(`short ${i}`, `2001:db8::${i + 1}:5`));
+  assert.is(short.filter(Boolean).length, 30);
+  assert.not.ok(taken("another", "2001:db8:0:0:7:7:7:7"));
+  assert.ok(taken("another", "2001:db8:0:1::1"));
   const addresses = Array.from({ length: 80 }, (_, i) => taken("ada", `192.0.2.${i}`));
   assert.is(addresses.filter(Boolean).length, 60);
 });

@@ -133,7 +133,7 @@ test("a refusal of the provider, and a provider that is away, are told apart; it
 test("names that mean somebody else, and groups that are none, give nothing", async () => {
   await using provider = await Provider.open();
   await using world = await worldWith(provider);
-  for (const name of ["administrator", "Belfry", "", "a\u202eb", "x".repeat(101), 7, ["ada"]]) {
+  for (const name of ["administrator", "Belfry", "", "a\u202eb", "a\ud800", "x".repeat(101), 7, ["ada"]]) {
     provider.claims = { preferred_username: name, groups: ["app"] };
     const reader = world.reader();
     assert.is((await signIn(reader)).headers.location, "/login?fault=BELFRY_AUTH_NAME_REFUSED", JSON.stringify(name));
@@ -151,6 +151,23 @@ test("names that mean somebody else, and groups that are none, give nothing", as
   const reader = world.reader();
   await signIn(reader);
   assert.match((await reader.get("/")).body, '<b dir="auto">&lt;b>');
+});
+
+test("an address that the provider has not verified is nobody's name", async () => {
+  await using provider = await Provider.open();
+  await using world = await worldWith(provider, { userClaim: "email" });
+  for (const email_verified of [false, "false"]) {
+    provider.claims = { email: "ada@example.com", email_verified };
+    const reader = world.reader();
+    assert.is((await signIn(reader)).headers.location, "/login?fault=BELFRY_AUTH_OIDC_UNVERIFIED");
+    assert.match((await reader.get("/login?fault=BELFRY_AUTH_OIDC_UNVERIFIED")).body, "has not verified");
+  }
+  for (const more of [{ email_verified: true }, {}]) {
+    provider.claims = { email: "ada@example.com", ...more };
+    const reader = world.reader();
+    await signIn(reader);
+    assert.is(await meOf(reader), "ada@example.com");
+  }
 });
 
 test("nobody is led out of this server, and a session ends with the provider's place in the configuration", async () => {

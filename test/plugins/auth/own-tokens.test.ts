@@ -123,6 +123,22 @@ test("others' tokens are the administrator's affair only", async () => {
   );
 });
 
+test("a token of another kind that has somebody's name has none of his tokens", async () => {
+  await using world = await authWorld();
+  await tokenOf(await world.as("bob"), { name: "laptop", scope: "read" });
+  const { token } = await world.kit.call("tokens.add", { name: "bob", scopes: ["read"] });
+  assert.is(await call(world, token, "ownTokens.list", { owner: "bob" }), "BELFRY_AUTH_NOT_YOURS");
+  assert.is(await call(world, token, "ownTokens.revoke", { owner: "bob", name: "laptop" }), "BELFRY_AUTH_NOT_YOURS");
+  assert.is(await call(world, token, "ownTokens.list"), "BELFRY_AUTH_SESSION_NEEDED");
+});
+
+test("a token's name shows all that is in it", async () => {
+  await using world = await authWorld();
+  const bob = await world.as("bob");
+  for (const name of ["a\u202eb", "a\nb", "a\u001b[2J", ""])
+    assert.is((await bob.call("ownTokens.add", { name, scope: "read" })).json.error.data.code, "BELFRY_PARAMS_INVALID");
+});
+
 test("a token expires, is kept as a hash only, and its making is in the audit without its text", async () => {
   await using world = await authWorld();
   const bob = await world.as("bob");

@@ -39,6 +39,23 @@ test("a key is new at each sign-in: who plants one gains nothing by it", async (
   assert.is.not(made.cookies.get(name), "A".repeat(43));
 });
 
+test("a cookie that only looks like the session's is not taken for it", async () => {
+  await using world = await authWorld({}, {}, () => ({}), { proxy: true });
+  const reader = world.reader();
+  const secure = { "x-forwarded-proto": "https", "x-forwarded-host": "localhost" };
+  await reader.post("/auth/sign-in", { user: "eve", password: "eve!" }, { ...secure, origin: "https://localhost" });
+  const [name = "", key = ""] = [...reader.cookies][0] ?? [];
+  assert.is(name, "__Host-belfry-session");
+  const me = async (cookie: string) =>
+    /signed in as <a href="\/tokens"><b dir="auto">([^<]*)/.exec(
+      (await world.get("/", { ...secure, cookie })).body,
+    )?.[1];
+  assert.is(await me(` \t${name}\t= ${key} `), "eve");
+  // Browsers keep neighbours from setting `__Host-`, but not from setting this.
+  for (const space of ["\u00a0", "\u00a0 ", "\u00c2\u00a0"]) assert.is(await me(`${space}${name}=${key}`), undefined);
+  assert.is(await me(`x\u00a0${name}=${key}`), undefined);
+});
+
 test("wrong keys are nobody's, whatever they are", async () => {
   await using world = await authWorld();
   const reader = await world.as("ada");

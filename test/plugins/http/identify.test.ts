@@ -96,6 +96,16 @@ test("what a browser sends by itself never counts for a page of another site", a
   assert.is((await who(world, {}, "POST")).kind, "anonymous", "who is nobody has nothing to lose");
 });
 
+test("nor does the password of Basic, which a browser keeps and sends too", async () => {
+  await using world = withWho(await serving({ allowedOrigins: ["https://dashboard.example.com"] }));
+  const basic = { authorization: `Basic ${Buffer.from("x:belfry_right").toString("base64")}` };
+  const origin = "https://dashboard.example.com";
+  assert.equal(await who(world, { ...basic, origin }, "POST"), { status: 403, code: "BELFRY_HTTP_ORIGIN_REFUSED" });
+  assert.is((await who(world, { ...basic, origin: world.url }, "POST")).name, "ann");
+  assert.is((await who(world, basic, "POST")).name, "ann", "a program says nothing of where it comes from");
+  assert.is((await who(world, { authorization: "Bearer belfry_right", origin }, "POST")).name, "ann");
+});
+
 test("parts of other sites' pages that only read are anonymous; a link that is followed is not", async () => {
   await using world = withWho(await serving());
   world.server.identify(byCookie);

@@ -19,6 +19,16 @@ test("colours and weights become classes", () => {
   );
 });
 
+test("a line that is made to take long takes no longer than others of its length", () => {
+  const many = 2_000_000;
+  const returns = `${"\r".repeat(many)}x`;
+  assert.is(plainText(returns), "x");
+  assert.is(shown(returns), "x");
+  const address = `https://example.com/${")".repeat(many)}x`;
+  assert.is(shown(address), `<a href="${address}" rel="noreferrer nofollow ugc">${address}</a>`);
+  assert.equal(lookAfter(`\u001b[${"38;".repeat(1_000)}1m`, {}), { fg: undefined, bold: true });
+});
+
 test("all sixteen colours, 256 and true ones, with colons too, have a class of the sixteen", () => {
   const classOf = (codes: string) => /class="([^"]*)"/.exec(shown(`\u001b[${codes}mx`))?.[1];
   assert.equal(

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { fill, inside, nameOf, outside, search, segment } from "../../../plugins/web/src/urls.ts";
+import { fill, inside, nameOf, outside, search, segment, withoutEnd } from "../../../plugins/web/src/urls.ts";
 
 const test = suite("addresses of pages");
 
@@ -40,9 +40,27 @@ test("only what is safe to be clicked on is an address of somebody else", () => 
     assert.is(outside(bad), undefined);
 });
 
+test("slashes at the end go, however many there are", () => {
+  for (const [path, is] of Object.entries({ "/": "/", "/a": "/a", "/a/": "/a", "/a/b//": "/a/b", "///": "/" }))
+    assert.is(withoutEnd(path), is);
+  const many = `${"/".repeat(1_000_000)}a`;
+  assert.is(withoutEnd(`${many}/`), many);
+});
+
 test("nobody is sent to another server", () => {
   for (const good of ["/", "/builders/a%2Fb?x=1"]) assert.is(inside(good), good);
-  for (const bad of ["//evil.example", "/\\evil.example", "https://evil.example", "x", "", null, "/a\nb", "/a\\b"])
+  for (const bad of [
+    "//evil.example",
+    "/\\evil.example",
+    "https://evil.example",
+    "x",
+    "",
+    null,
+    "/a\nb",
+    "/a\\b",
+    "/\u0001",
+    "/\u4e2d",
+  ])
     assert.is(inside(bad), "/");
 });
 

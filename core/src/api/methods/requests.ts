@@ -186,10 +186,9 @@ export function requestMethods(deps: ApiDeps) {
       stability: "experimental",
       async call({ request }, { caller }) {
         const row = await find(request, caller);
-        const answer = await whyItWaits(store, row, deps.generation().builders, clock.now());
-        const view = new View(caller, store);
-        const names = await view.builders();
-        const shown = names === null ? answer.reasons : answer.reasons.map((reason) => withoutHidden(reason, names));
+        const names = await new View(caller, store).builders();
+        const answer = await whyItWaits(store, row, deps.generation().builders, clock.now(), names);
+        const shown = names === null ? answer.reasons : answer.reasons.map(withoutHidden);
         return { request, ...answer, reasons: shown as unknown as { reason: string; [key: string]: Json }[] };
       },
     }),
@@ -275,9 +274,7 @@ export function requestMethods(deps: ApiDeps) {
 }
 
 /** What others build is not told to somebody who may not see everything. */
-function withoutHidden(reason: WaitReason, names: ReadonlySet<string>): WaitReason {
-  if (reason.reason === "workers-busy")
-    return { ...reason, workers: reason.workers.map((worker) => ({ ...worker, builds: [] })) };
-  if (reason.reason !== "lock") return reason;
-  return { ...reason, holders: reason.holders.filter((holder) => names.has(holder.builder)) };
+function withoutHidden(reason: WaitReason): WaitReason {
+  if (reason.reason !== "workers-busy") return reason;
+  return { ...reason, workers: reason.workers.map((worker) => ({ ...worker, builds: [] })) };
 }

@@ -16,6 +16,9 @@ import { View } from "../visibility.ts";
 
 const disabledShape = z.object({ at: z.number(), by: z.string(), reason: z.string() });
 
+/** What is told of a failure to who sees only some of the builders that it is about. */
+const HIDDEN_MESSAGE = "It failed; why is told to who may see all of its builders.";
+
 /** A `FormField` as a scheduler gives it; a group has `fields` of the same shape. */
 const formField = z.looseObject({
   name: z.string().nullable(),
@@ -103,6 +106,8 @@ export function schedulerMethods(deps: ApiDeps) {
           .generation()
           .schedulers.map(({ name, kind, part }) => {
             const row = rows.get(name);
+            const seesAll = names === null || part.builders.every((builder) => names.has(builder));
+            const error = readFailure(row?.error ?? null);
             return {
               name,
               kind: shortKind(kind),
@@ -113,7 +118,8 @@ export function schedulerMethods(deps: ApiDeps) {
               disabled: readDisabled(row?.disabled ?? null),
               wakeAt: row?.wake_at ?? null,
               passedAt: row?.passed_at ?? null,
-              error: readFailure(row?.error ?? null),
+              // Its text may name what this caller does not see.
+              error: error && !seesAll ? { ...error, message: HIDDEN_MESSAGE } : error,
               failures: row?.failures ?? 0,
             };
           })

@@ -17,6 +17,7 @@ const TOLD = {
   BELFRY_AUTH_OIDC_DISTRUSTED: () => faults.oidcDistrusted(),
   BELFRY_AUTH_OIDC_STRAY: faults.oidcStray,
   BELFRY_AUTH_OIDC_CLAIM: () => faults.oidcClaim(),
+  BELFRY_AUTH_OIDC_UNVERIFIED: faults.oidcUnverified,
 };
 
 /** The pages where somebody signs in, and who he is on every page. */

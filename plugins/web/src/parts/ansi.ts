@@ -74,7 +74,7 @@ export function lookAfter(line: string, look: Look): Look {
 
 /** Without colours: for titles and plain text. */
 export function plainText(line: string): string {
-  const text = line.replace(SEQUENCE, "").replace(/\r+$/, "");
+  const text = withoutEnd(line.replace(SEQUENCE, ""), "\r");
   return clean(text.slice(text.lastIndexOf("\r") + 1));
 }
 
@@ -97,7 +97,7 @@ function piecesOf(line: string, before: Look): { pieces: Piece[]; redrawn: strin
       add(clean(part));
     }
   };
-  const whole = line.replace(/\r+$/, "");
+  const whole = withoutEnd(line, "\r");
   let at = 0;
   if (whole.includes("\u001b"))
     for (const match of whole.matchAll(SEQUENCE)) {
@@ -112,6 +112,13 @@ function piecesOf(line: string, before: Look): { pieces: Piece[]; redrawn: strin
   if (drawn.length > 1 && drawn.at(-1)?.length === 0) drawn.pop();
   const pieces = drawn.pop() ?? [];
   return { pieces, redrawn: drawn.map(textOf), look };
+}
+
+/** Without these characters at its end. A pattern for it would look at a long run of them again from each of them. */
+function withoutEnd(text: string, signs: string): string {
+  let end = text.length;
+  while (end > 0 && signs.includes(text[end - 1] as string)) end -= 1;
+  return text.slice(0, end);
 }
 
 const clean = (text: string): string => text.replace(UNSHOWN, "\ufffd");
@@ -156,7 +163,7 @@ function linked(text: string, mark: string | undefined): [Html, number] {
   };
   for (const match of text.matchAll(ADDRESS)) {
     if (pieces.length >= 2 * MOST_PIECES) break;
-    const address = match[0].replace(/[.,;:!?*)\]}]+$/, "");
+    const address = withoutEnd(match[0], ".,;:!?*)]}");
     const safe = outside(address);
     if (safe === undefined) continue;
     add(text.slice(at, match.index));

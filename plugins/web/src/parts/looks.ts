@@ -58,7 +58,7 @@ export function changed(before: Look, codes: string): Look {
     else if (code >= 100 && code <= 107) look = { ...look, bg: code - 92 };
     else if (code === 38 || code === 48) {
       const [colour, taken] =
-        rest.length > 0 ? [extended(withoutSpace(rest))[0], 0] : extended(list.slice(i + 1).map(Number));
+        rest.length > 0 ? [extended(withoutSpace(rest))[0], 0] : extended(list.slice(i + 1, i + 5).map(Number));
       look = code === 38 ? { ...look, fg: colour } : { ...look, bg: colour };
       i += taken;
     }
