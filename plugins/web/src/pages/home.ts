@@ -39,7 +39,7 @@ async function running(view: View) {
       ({ builder = "", number = 0, worker = "", usualMillis, ...build }) => html`<li><div class="row now">
         <span class="name">${mark(stateOf(build), wordOf(stateOf(build)))} ${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span>
         <span class="by">${own(build.branch)} ${own(shortRevision(build.revision))} ${own(build.reason)}</span>
-        <span>${usualMillis != null && html`<progress max=${usualMillis} data-since=${build.startedAt ?? build.assignedAt} aria-label="share of the usual time"></progress> `}${took(build.startedAt ?? build.assignedAt, null)}
+        <span class="progress">${usualMillis != null && html`<progress max=${usualMillis} data-since=${build.startedAt ?? build.assignedAt} aria-label="share of the usual time"></progress> `}${took(build.startedAt ?? build.assignedAt, null)}
           ${usualMillis != null && html` <span class="usual">usually ${span(usualMillis)}</span>`}</span>
         <span>${view.link("worker", { worker }, own(worker))}</span>
       </div></li>`,
