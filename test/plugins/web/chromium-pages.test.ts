@@ -228,6 +228,7 @@ test("a build is forced with typed parameters, watched, stopped and built again,
   await world.begin();
   await visit(page, `${world.url}/builders/slow/builds/1`);
   await page.locator(".result .running").waitFor();
+  assert.is(await page.locator('form[action="/do/stop"] button').isVisible(), false, "one click stops nothing");
   await page.getByText("Stop…").click();
   await page.locator('form[action="/do/stop"] [name="reason"]').fill("enough of it");
   await page.locator('form[action="/do/stop"] button').click();

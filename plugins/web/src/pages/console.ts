@@ -65,7 +65,7 @@ async function changesTable(view: View, { author = "", cursor = "" }: Keys) {
       view,
       columns,
       shown.map(({ id = 0, comments, when, ...change }) => ({
-        head: html`<div>${view.link("change", { change: id }, own(shortRevision(change.revision) || `change ${id}`))} <b>${person(change.author)}</b> <span class="by">${own(change.branch)} · ${moment(when)}</span></div><div class="by">${own(comments?.split("\n", 1)[0])}</div>`,
+        head: html`<div>${view.link("change", { change: id }, own(shortRevision(change.revision).slice(0, 8) || `change ${id}`))} <b>${person(change.author)}</b> <span class="by">${own(change.branch)} · ${moment(when)}</span></div><div class="by">${own(comments?.split("\n", 1)[0])}</div>`,
         builds: results.get(change.revision ?? "") ?? new Map<string, Builds>(),
       })),
     )}
