@@ -22,7 +22,7 @@ const PICTURES: readonly Picture[] = [
   { name: "builders", path: "/builders" },
   { name: "builder", path: "/builders/linux-tsan" },
   { name: "build", path: "/builders/windows-msvc/builds/-1", dark: true },
-  { name: "log", path: "/builders/windows-msvc/builds/-1/steps/STEP/logs/1?first=1270" },
+  { name: "log", path: "/builders/windows-msvc/builds/-1/steps/STEP/logs/1?errors=1" },
   { name: "waterfall", path: "/waterfall?tag=tier-1" },
   { name: "console", path: "/console", dark: true },
   { name: "workers", path: "/workers" },

@@ -338,7 +338,7 @@
         dress(on);
       });
     }
-    bar.querySelector(".switches").hidden = false;
+    for (const part of bar.querySelectorAll(".switches")) part.hidden = false;
 
     list.addEventListener("click", (event) => {
       const link = event.target.closest("a.number");

@@ -122,6 +122,7 @@ test("somebody makes a token and revokes it; the administrator reads of it in th
   await page.getByRole("button", { name: "Make a token" }).click();
   assert.match(await page.getByLabel("Token", { exact: true }).inputValue(), /^belfry_own_/);
   await page.getByRole("link", { name: "Your tokens" }).click();
+  await page.getByText("Revoke…").click();
   await page.getByRole("button", { name: "Revoke laptop" }).click();
   await page.getByText("You have none.").waitFor();
   await page.getByRole("link", { name: "Audit" }).click();

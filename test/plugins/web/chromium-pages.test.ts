@@ -228,6 +228,8 @@ test("a build is forced with typed parameters, watched, stopped and built again,
   await world.begin();
   await visit(page, `${world.url}/builders/slow/builds/1`);
   await page.locator(".result .running").waitFor();
+  assert.is(await page.locator('form[action="/do/stop"] button').isVisible(), false, "one click stops nothing");
+  await page.getByText("Stop…").click();
   await page.locator('form[action="/do/stop"] [name="reason"]').fill("enough of it");
   await page.locator('form[action="/do/stop"] button').click();
   await page.locator(".result .cancelled").waitFor({ timeout: 20_000 });
@@ -253,6 +255,7 @@ test("what waits is cancelled, builders and workers are paused and resumed, and 
   await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
   await visit(page, `${world.url}/requests`);
   await page.getByText("its builder is paused").waitFor();
+  await page.getByText("Cancel…").click();
   await page.getByRole("button", { name: "Cancel request 1" }).click();
   await page.getByText("Nothing waits.").waitFor({ timeout: 20_000 });
   await visit(page, `${world.url}/builders/plain`);

@@ -85,7 +85,7 @@ test("the first page shows what runs, what waits and why, and what finished", as
   await world.kit.call("builders.pause", { builder: "plain", reason: "its disk is replaced" });
   await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
   const body = await page(world, "/");
-  assert.match(body, /<a href="\/builders\/slow\/builds\/1">.*running/s);
+  assert.match(body, /class="mark running"[^>]*>.*?<a href="\/builders\/slow\/builds\/1">/s);
   assert.match(body, /paused by .*its disk is replaced/s);
   assert.match(body, /<a href="\/builders\/plain\/builds\/1">.*failure/s);
 });

@@ -29,7 +29,7 @@ async function render(view: View) {
     ${
       items.length === 0
         ? html`<p class="empty">Nothing is noted${caller !== "" || method !== "" ? " of that" : ""}.</p>`
-        : html`<div class="scroll"><table>
+        : html`<div class="scroll" tabindex="0" role="region" aria-label="Audit"><table class="list">
             <thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">From</th><th scope="col">Method</th><th scope="col">With</th><th scope="col">How it ended</th></tr></thead>
             <tbody>${items.map(
               (entry) => html`<tr>

@@ -78,12 +78,12 @@ async function render(view: View) {
 }
 
 function table(items: readonly Token[], view: View): Html {
-  return html`<div class="scroll"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Tokens"><table class="list">
     <thead><tr><th scope="col">Name</th><th scope="col">May</th><th scope="col">Made</th><th scope="col">Used</th><th scope="col">Good until</th><th scope="col"><span class="unseen">Revoke</span></th></tr></thead>
     <tbody>${items.map(
       ({ name, scope, createdAt, usedAt, expiresAt }) => html`<tr>
         <td>${own(name)}</td><td>${scope}</td><td>${moment(createdAt)}</td><td>${moment(usedAt) ?? "never"}</td><td>${moment(expiresAt) ?? "it is revoked"}</td>
-        <td>${view.form("own-token-revoke", { name }, html`<button aria-label=${`Revoke ${name}`}>Revoke</button>`)}</td>
+        <td><details class="ask"><summary aria-label=${`Revoke ${name}…`}>Revoke…</summary>${view.form("own-token-revoke", { name }, html`<button>Revoke ${own(name)}</button>`)}</details></td>
       </tr>`,
     )}</tbody>
   </table></div>`;

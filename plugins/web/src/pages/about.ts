@@ -24,7 +24,7 @@ export function addAbout(web: Web): void {
               commands,
             }) => html`<tr><th scope="row">${own(name)}</th><td>${version ?? "not told"}</td>
               <td>${kinds.map(({ point, kind }) => html`<div><code>${kind}</code> <span class="by">${point}</span></div>`)}</td>
-              <td>${methods.map((method) => html`<div><code>${method}</code></div>`)}</td><td>${commands.map((command) => html`<div><code>${command}</code></div>`)}</td></tr>`,
+              <td>${methods.map((method) => html`<code>${method}</code> `)}</td><td>${commands.map((command) => html`<code>${command}</code> `)}</td></tr>`,
           )}</tbody></table></div>
           ${await view.panels("plugins", {})}`,
       };
@@ -41,7 +41,7 @@ export function addAbout(web: Web): void {
       return {
         title: "About",
         body: html`<p class="result">${ready.ready ? sign("success", "✓", "does its work") : sign("failure", "✗", "cannot do its work")} ${ready.troubles.map((trouble) => html`<div>${own(trouble)}</div>`)}</p>
-          <dl class="facts">
+          <dl class="facts wide">
             <dt>Master</dt><dd>${own(now.master)}, Belfry ${now.version}</dd>
             <dt>Runs since</dt><dd>${moment(now.startedAt)}</dd>
             ${await health(view)}

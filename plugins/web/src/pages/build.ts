@@ -3,7 +3,7 @@ import { type Html, html } from "../html.ts";
 import { head } from "../parts/build-head.ts";
 import { failure, unexplained } from "../parts/failure.ts";
 import { steps } from "../parts/steps.ts";
-import { badge, own, shortRevision, stateOf } from "../parts/texts.ts";
+import { badge, own, person, shortRevision, stateOf } from "../parts/texts.ts";
 import { type Build, isGood, liveOf, numberOf, theBuild } from "../parts/the-build.ts";
 import { timeline } from "../parts/timeline.ts";
 import { valueText } from "../parts/values.ts";
@@ -96,7 +96,7 @@ function changes(view: View, { changes = [] }: Build): Html {
         comments,
         revision,
         link,
-      }) => html`<li>${view.link("change", { change: id }, own(shortRevision(revision) || `change ${id}`))} <b>${own(author)}</b>
+      }) => html`<li>${view.link("change", { change: id }, own(shortRevision(revision) || `change ${id}`))} <b>${person(author)}</b>${" "}
         <span class="comments">${own(comments.split("\n", 1)[0])}</span>${outside(link) && html` <a href=${outside(link)} rel="noreferrer">source</a>`}</li>`,
     )}</ul></section>`;
 }

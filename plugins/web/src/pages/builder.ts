@@ -5,7 +5,7 @@ import { forceForms } from "../parts/force-form.ts";
 import { forceWish } from "../parts/force-wish.ts";
 import { onward } from "../parts/pager.ts";
 import { requestTable } from "../parts/request-table.ts";
-import { badge, count, moment, own, shortRevision, span, stateOf, took } from "../parts/texts.ts";
+import { badge, count, moment, own, revisionLink, span, stateOf, took } from "../parts/texts.ts";
 import { trend } from "../parts/trend.ts";
 import type { Keys } from "../urls.ts";
 
@@ -83,7 +83,7 @@ async function state(view: View, { builder = "" }: Keys) {
     ${description !== "" && html`<p>${own(description)}</p>`}
     ${!configured && html`<p class="empty">This builder is not in the configuration any more; what it built is still here.</p>`}
     ${paused && html`<p><b class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</b> by ${own(pausedBy)} ${moment(pausedAt)}${pausedReason && html`: ${own(pausedReason)}`}</p>`}
-    <dl class="facts">
+    <dl class="facts wide">
       <dt>Runs</dt><dd>${running.length === 0 ? "nothing now" : running.map(({ number, startedAt, assignedAt }) => html`<div>${view.link("build", { builder: name, number }, html`${badge("running")} #${number}`)} ${took(startedAt ?? assignedAt, null)}</div>`)}</dd>
       ${project !== "" && html`<dt>Project</dt><dd><a href=${view.url("builders", {}, { project })}>${own(project)}</a></dd>`}
       ${tags.length > 0 && html`<dt>Tags</dt><dd>${tags.map((tag) => html`<a class="tag" href=${view.url("builders", {}, { tag })}>${own(tag)}</a> `)}</dd>`}
@@ -118,7 +118,7 @@ async function pending(view: View, { builder = "" }: Keys) {
       ? null
       : html`<section aria-labelledby="pending"><h2 id="pending">Waiting</h2>
           ${await requestTable(view, items, { builder: false })}
-          ${next !== null && html`<p>${view.link("requests", {}, "and others")}</p>`}</section>`;
+          ${next !== null && html`<p><a href=${view.url("requests", {}, { builder: name })}>All that wait</a></p>`}</section>`;
   return {
     body,
     live: { types: ["request.", "build.assigned", "build.finished", "builder."], match: { builder: name } },
@@ -158,7 +158,7 @@ async function history(view: View, keys: Keys) {
   });
   const body = html`
     ${items.length === 0 && html`<p class="empty">${cursor === "" && result === "" && branch === "" ? "It has built nothing yet." : "No build fits."}</p>`}
-    ${items.length > 0 && html`${summary(items)} ${trend(items)} ${table(view, name, items)}`}
+    ${items.length > 0 && html`${summary(items)} ${trend(items, (number) => view.url("build", { builder: name, number }))} ${table(view, name, items)}`}
     ${onward(next, cursor === "", (at) => view.url("builder", { builder: name }, { result: String(result), branch: String(branch), cursor: at }))}`;
   // Pages of the past do not change.
   if (cursor !== "") return { body };
@@ -178,13 +178,13 @@ function summary(builds: Builds): Html {
 }
 
 function table(view: View, builder: string, builds: Builds): Html {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="History"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="History"><table class="list">
     <thead><tr><th scope="col">Build</th><th scope="col">Result</th><th scope="col">Source</th><th scope="col">Reason</th><th scope="col">Worker</th><th scope="col">Started</th><th scope="col">Took</th></tr></thead>
     <tbody>${builds.map(
       (build) => html`<tr>
         <th scope="row">${view.link("build", { builder, number: build.number ?? 0 })}</th>
         <td>${badge(stateOf(build))} ${own(build.summary)}</td>
-        <td>${own(build.branch)} ${own(shortRevision(build.revision))}</td>
+        <td>${own(build.branch)} ${revisionLink(view, build.revision)}</td>
         <td>${own(build.reason)}</td>
         <td>${view.link("worker", { worker: build.worker ?? "" }, own(build.worker))}</td>
         <td>${moment(build.startedAt ?? build.assignedAt)}</td>

@@ -57,17 +57,12 @@ export function addBuilders(web: Web): void {
           types: ["build.assigned", "build.started", "build.finished", "builder.", "request."],
           match: { builder: name },
         },
-        body: html`<div class="row">
+        body: html`<div class="row builder">
           <span class="name">${view.link("builder", { builder: name }, own(name))}
             ${project !== "" && html` <span class="project">${own(project)}</span>`}</span>
           <span class="now">${
             running.length > 0
-              ? running
-                  .slice(0, 3)
-                  .map(
-                    ({ number }) =>
-                      html`${view.link("build", { builder: name, number }, html`${badge("running")} #${number}`)} `,
-                  )
+              ? html`${badge("running")} ${running.slice(0, 3).map(({ number }) => html`${view.link("build", { builder: name, number })} `)}`
               : newest === undefined
                 ? badge("none")
                 : view.link(
@@ -77,9 +72,8 @@ export function addBuilders(web: Web): void {
                   )
           }</span>
           <span class="strip">${strip(view, name, recent)}</span>
-          <span class="more">${paused && html`<span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span> `}${pending > 0 && html`${pending} waiting `}
-            ${tags.map((tag) => html`<a class="tag" href=${view.url("builders", {}, { tag })}>${own(tag)}</a> `)}</span>
-          ${description !== "" && html`<span class="description">${own(description)}</span>`}
+          <span class="waiting">${paused && html`<span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span> `}${pending > 0 && html`<a href=${view.url("requests", {}, { builder: name })}>${pending} waiting</a>`}</span>
+          <span class="more">${description !== "" && html`<span class="by">${own(description)}</span> `}${tags.map((tag) => html`<a class="tag" href=${view.url("builders", {}, { tag })}>${own(tag)}</a> `)}</span>
         </div>`,
       };
     },

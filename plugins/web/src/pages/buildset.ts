@@ -1,7 +1,7 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { badge, moment, own, shortRevision, stateOf } from "../parts/texts.ts";
+import { badge, moment, own, revisionLink, stateOf } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
 import type { Keys } from "../urls.ts";
@@ -24,6 +24,7 @@ export function addBuildset(web: Web): void {
       const body = await view.snippet("buildset.state", { buildset });
       return {
         title: `Buildset ${buildset}`,
+        trail: [view.link("requests", {}, "Requests")],
         settled: facts.completeAt !== null,
         body: html`${body} ${await view.panels("buildset", { buildset })}`,
       };
@@ -63,14 +64,14 @@ async function one(view: View, keys: Keys) {
   const { scheduler, owner, parent, sourceStamps, changes, properties } = facts;
   const red = facts.result === "failure" || facts.result === "exception";
   const body = html`<p class="result">${badge(stateOf({ state: "running", result: facts.result }))}</p>
-    <dl class="facts">
+    <dl class="facts wide">
       <dt>Reason</dt><dd>${own(facts.reason)}</dd>
       ${scheduler !== null && html`<dt>Scheduler</dt><dd>${view.link("scheduler", { scheduler }, own(scheduler))}</dd>`}
       ${owner !== null && html`<dt>Asked for by</dt><dd>${own(owner)}</dd>`}
       ${parent !== null && html`<dt>Triggered by</dt><dd>${view.link("build", { builder: parent.builder, number: parent.number }, html`${own(parent.builder)} #${parent.number}`)}</dd>`}
       <dt>Asked for</dt><dd>${moment(facts.submittedAt)}</dd>
       ${facts.completeAt !== null && html`<dt>Ended</dt><dd>${moment(facts.completeAt)}</dd>`}
-      ${sourceStamps.map((stamp) => html`<dt>Source ${own(stamp.codebase)}</dt><dd>${own(stamp.repository)} ${own(stamp.branch)} ${own(shortRevision(stamp.revision))}</dd>`)}
+      ${sourceStamps.map((stamp) => html`<dt>Source ${own(stamp.codebase)}</dt><dd>${own(stamp.repository)} ${own(stamp.branch)} ${revisionLink(view, stamp.revision)}</dd>`)}
       ${changes.length > 0 && html`<dt>Changes</dt><dd>${changes.slice(0, CHANGES).map((change) => html`${view.link("change", { change })} `)}${changes.length > CHANGES && "and others"}</dd>`}
       ${Object.entries(properties).map(([name, value]) => html`<dt>${own(name)}</dt><dd><code dir="auto">${valueText(value)}</code></dd>`)}
     </dl>

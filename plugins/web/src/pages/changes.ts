@@ -40,10 +40,12 @@ export function addChanges(web: Web): void {
     async render(view) {
       const change = numberOf(view.keys["change"]);
       const facts = await view.ask("changes.get", { change });
+      const { items } = await view.ask("sources.list", {});
+      const watched = items.some(({ name }) => name === facts.source);
       return {
         title: `Change ${shortRevision(facts.revision) || change}`,
         trail: [view.link("changes", {}, "Changes")],
-        body: html`${factsOf(facts)} ${await view.snippet("change.builds", { change })} ${await view.panels("change", { change })} ${files(facts.files)}`,
+        body: html`${factsOf(view, facts, watched)} ${await view.snippet("change.builds", { change })} ${await view.panels("change", { change })} ${files(facts.files)}`,
       };
     },
   });
@@ -97,16 +99,16 @@ interface Facts {
   properties: Readonly<Record<string, unknown>>;
 }
 
-function factsOf(change: Facts): Html {
+function factsOf(view: View, change: Facts, watched: boolean): Html {
   const row = (name: string, value: Html) => value && html`<dt>${name}</dt><dd>${value}</dd>`;
   const url = outside(change.link);
   return html`<p class="comments" dir="auto">${change.comments}</p>
-    <dl class="facts">
+    <dl class="facts wide">
       ${row("Author", own(change.author))}
       ${row("When", moment(change.when))}
       ${row("Revision", change.revision && html`<code>${own(change.revision)}</code>`)}
       ${row("Branch", own(change.branch))} ${row("Repository", own(change.repository))} ${row("Codebase", own(change.codebase))}
-      ${row("Project", own(change.project))} ${row("Category", own(change.category))} ${row("Told by", own(change.source))}
+      ${row("Project", own(change.project))} ${row("Category", own(change.category))} ${row("Told by", watched ? view.link("source", { source: change.source }, own(change.source)) : own(change.source))}
       ${row("Link", url && html`<a href=${url} rel="noreferrer" dir="auto">${url}</a>`)}
       ${Object.entries(change.properties).map(([name, value]) => row(name, html`<code dir="auto">${valueText(value)}</code>`))}
     </dl>`;

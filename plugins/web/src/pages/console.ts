@@ -9,6 +9,7 @@ import type { Keys } from "../urls.ts";
 
 const CHANGES = 30;
 const REVISIONS = 12;
+const TITLES: Record<string, string> = { console: "Console", grid: "Grid", tgrid: "Grid, turned" };
 const LIVE = { types: ["build.assigned", "build.finished", "change.added"] };
 
 type Builds = CoreMethods["builds.list"]["result"]["items"];
@@ -27,20 +28,17 @@ export function addConsole(web: Web): void {
         const [revision, author, cursor] = ["revision", "author", "cursor"].map((key) => view.query.get(key) ?? "");
         const console = name === "console";
         const who = console && html`<label>Person <input name="author" value=${author} size="14" /></label>`;
-        const others = ["console", "grid", "tgrid"].filter((other) => other !== name);
         return {
           title,
           width: "full",
-          body: html`${console && finder(view, revision ?? "")}
-            ${console && revision ? await view.snippet("console.tested", { revision }) : html`${chooser(view.url(name), columns, who)} ${await view.snippet(`${name}.table`, { ...columns.chosen, ...(console && { author: author ?? "", cursor: cursor ?? "" }) })}`}
-            ${await view.panels(name, {})}
-            <p>The same as ${others.map((other, i) => html`${i > 0 && " or "}${view.link(other, {})}`)}.</p>`,
+          body: html`<nav class="others" aria-label="Results by builder">${["console", "grid", "tgrid"].map((other, i) => html`${i > 0 && " · "}<a href=${view.url(other)} aria-current=${other === name ? "page" : undefined}>${TITLES[other]}</a>`)}</nav>
+            <div class="forms">${console && finder(view, revision ?? "")} ${!(console && revision) && chooser(view.url(name), columns, who)}</div>
+            ${console && revision ? await view.snippet("console.tested", { revision }) : html`${await view.snippet(`${name}.table`, { ...columns.chosen, ...(console && { author: author ?? "", cursor: cursor ?? "" }) })}`}
+            ${await view.panels(name, {})}`,
         };
       },
     });
-  page("console", "Console");
-  page("grid", "Grid");
-  page("tgrid", "Grid, turned");
+  for (const [name, title] of Object.entries(TITLES)) page(name, title);
   web.navigation({ title: "Console", path: "/console", order: 35 });
   web.snippet({ name: "console.table", render: changesTable });
   web.snippet({ name: "console.tested", render: tested });
@@ -67,7 +65,7 @@ async function changesTable(view: View, { author = "", cursor = "" }: Keys) {
       view,
       columns,
       shown.map(({ id = 0, comments, when, ...change }) => ({
-        head: html`<div>${view.link("change", { change: id }, own(shortRevision(change.revision) || `change ${id}`))} <b>${person(change.author)}</b> <span class="by">${own(change.branch)} · ${moment(when)}</span></div><div class="by">${own(comments?.split("\n", 1)[0])}</div>`,
+        head: html`<div>${view.link("change", { change: id }, own(shortRevision(change.revision).slice(0, 8) || `change ${id}`))} <b>${person(change.author)}</b> <span class="by">${own(change.branch)} · ${moment(when)}</span></div><div class="by">${own(comments?.split("\n", 1)[0])}</div>`,
         builds: results.get(change.revision ?? "") ?? new Map<string, Builds>(),
       })),
     )}
@@ -103,7 +101,7 @@ async function grid(view: View, turned: boolean) {
             revisions.map((one, i) => ({ head: head(one), builds: results[i] ?? new Map<string, Builds>() })),
           )
         : revisions.length > 0 &&
-          html`<div class="scroll" tabindex="0" role="region" aria-label="Grid"><table class="matrix">
+          html`<div class="scroll tall" tabindex="0" role="region" aria-label="Grid"><table class="matrix grid">
             <thead><tr><th scope="col">Builder</th>${revisions.map((one) => html`<th scope="col" class="slim">${head(one)}</th>`)}</tr></thead>
             <tbody>${names.map((name) => html`<tr><th scope="row">${view.link("builder", { builder: name }, own(name))}</th>${results.map((one) => html`<td>${marks(view, name, one.get(name))}</td>`)}</tr>`)}</tbody>
           </table></div>`
@@ -114,7 +112,7 @@ async function grid(view: View, turned: boolean) {
 /** Rows by builders. */
 function matrix(view: View, { names }: Columns, rows: { head: Html; builds: ByBuilder }[]): Html {
   if (rows.length === 0) return null;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Results"><table class="matrix">
+  return html`<div class="scroll tall" tabindex="0" role="region" aria-label="Results"><table class="matrix">
     <thead><tr><th scope="col">Revision</th>${names.map((name) => html`<th scope="col" class="slim">${view.link("builder", { builder: name }, own(name))}</th>`)}</tr></thead>
     <tbody>${rows.map(({ head, builds }) => html`<tr><th scope="row">${head}</th>${names.map((name) => html`<td>${marks(view, name, builds.get(name))}</td>`)}</tr>`)}</tbody>
   </table></div>`;

@@ -1,11 +1,12 @@
 import type { View, Web } from "../extension.ts";
 import { html } from "../html.ts";
 import { requestTable } from "../parts/request-table.ts";
-import { badge, moment, own, shortRevision, span, stateOf, took } from "../parts/texts.ts";
+import { badge, mark, moment, own, shortRevision, span, stateOf, took, wordOf } from "../parts/texts.ts";
 
 const RUNNING = 100;
 const WAITING = 10;
 const LAST = 30;
+const TROUBLES = 8;
 
 /** What happens now. */
 export function addHome(web: Web): void {
@@ -15,7 +16,7 @@ export function addHome(web: Web): void {
     label: () => "Now",
     async render(view) {
       const parts = await Promise.all(
-        ["home.running", "home.waiting", "home.troubles", "home.last"].map((name) => view.snippet(name)),
+        ["home.troubles", "home.running", "home.waiting", "home.last"].map((name) => view.snippet(name)),
       );
       return { title: "Now", body: html`${parts} ${await view.panels("home", {})}` };
     },
@@ -35,13 +36,12 @@ async function running(view: View) {
   const body = html`<section aria-labelledby="running"><h2 id="running">Running</h2>
     ${builds.length === 0 && html`<p class="empty">Nothing runs.</p>`}
     <ul class="rows">${builds.map(
-      ({ builder = "", number = 0, worker = "", usualMillis, ...build }) => html`<li><div class="row">
-        <span class="name">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span>
-        <span>${badge(stateOf(build))}</span>
-        <span>${took(build.startedAt ?? build.assignedAt, null)}
-          ${usualMillis != null && html` <span class="usual">usually ${span(usualMillis)}</span> <progress max=${usualMillis} data-since=${build.startedAt ?? build.assignedAt} aria-label="share of the usual time"></progress>`}</span>
+      ({ builder = "", number = 0, worker = "", usualMillis, ...build }) => html`<li><div class="row now">
+        <span class="name">${mark(stateOf(build), wordOf(stateOf(build)))} ${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span>
+        <span class="by">${own(build.branch)} ${own(shortRevision(build.revision))} ${own(build.reason)}</span>
+        <span class="progress">${usualMillis != null && html`<progress max=${usualMillis} data-since=${build.startedAt ?? build.assignedAt} aria-label="share of the usual time"></progress> `}${took(build.startedAt ?? build.assignedAt, null)}
+          ${usualMillis != null && html` <span class="usual">usually ${span(usualMillis)}</span>`}</span>
         <span>${view.link("worker", { worker }, own(worker))}</span>
-        <span class="description">${own(build.branch)} ${own(shortRevision(build.revision))} ${own(build.reason)}</span>
       </div></li>`,
     )}</ul></section>`;
   return { body, live: { types: ["build.assigned", "build.started", "build.finished"] } };
@@ -91,7 +91,7 @@ async function troubles(view: View) {
   const body =
     lines.length === 0
       ? null
-      : html`<section aria-labelledby="troubles"><h2 id="troubles">In trouble</h2><ul>${lines}</ul></section>`;
+      : html`<section class="why" aria-labelledby="troubles"><h2 id="troubles">In trouble</h2><ul>${lines.slice(0, TROUBLES)}</ul>${lines.length > TROUBLES && html`<p>and ${lines.length - TROUBLES} more, of ${view.link("sources", {})}, ${view.link("schedulers", {})} and ${view.link("workers", {})}</p>`}</section>`;
   return { body, live: { types: ["source.", "worker.", "scheduler."] } };
 }
 

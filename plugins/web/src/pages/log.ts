@@ -52,11 +52,14 @@ const growing = ({ builder, number, step, log }: LogPlace) => ({
 async function page(view: View) {
   const at = logPlace(view.keys);
   const [build, { items }] = await Promise.all([
-    view.ask("builds.get", { builder: at.builder, number: at.number }),
+    view.ask("builds.get", { builder: at.builder, number: at.number, include: ["steps"] }),
     view.ask("logs.list", { builder: at.builder, number: at.number, step: at.step }),
   ]);
   const facts = items.find(({ log }) => log === at.log);
   const sought = soughtIn(view);
+  const step = build.steps?.find((one) => one.step === at.step)?.name ?? `step ${at.step}`;
+  const listed = sought !== undefined && view.query.get("list") === "1";
+  const { top, body } = listed ? { top: null, body: await hitList(view, at, sought) } : await lines(view, at, sought);
   return {
     title: `${facts?.name ?? "Log"} of ${at.builder} #${at.number}`,
     width: "full" as const,
@@ -65,15 +68,14 @@ async function page(view: View) {
       view.link("builders", {}, "Builders"),
       view.link("builder", at, own(at.builder)),
       view.link("build", at),
-      html`<a href=${`${view.url("build", at)}#step-${at.step}`}>step ${at.step}</a>`,
+      html`<a href=${`${view.url("build", at)}#step-${at.step}`}>${own(step)}</a>`,
     ],
-    body: html`${others(view, at, items)} ${bar(view, at, sought)}
-      ${sought !== undefined && view.query.get("list") === "1" ? await hitList(view, at, sought) : await lines(view, at, sought)}`,
+    body: html`${others(view, at, items)} <div class="log-top">${bar(view, at, sought)} ${top}</div> ${body}`,
   };
 }
 
 /** The lines that were asked for: by number, by what is in them, or from the beginning. */
-async function lines(view: View, at: LogPlace, sought: Sought | undefined): Promise<Html> {
+async function lines(view: View, at: LogPlace, sought: Sought | undefined): Promise<{ top: Html; body: Html }> {
   const found = sought && (await hits(view, at, sought));
   const from = wholeOf(view.query.get("from"), found?.line === undefined ? 1 : Math.max(1, found.line - 4));
   const count = Math.min(MOST_LINES, Math.max(1, wholeOf(view.query.get("lines"), MOST_LINES)));
@@ -86,7 +88,7 @@ async function lines(view: View, at: LogPlace, sought: Sought | undefined): Prom
     beyond = html`<p role="status">There is no line ${from}${finished ? "" : " yet"}. These are the last ones.</p>`;
   }
   const keys = { ...at, first, count, ...(mark && { mark }), ...(found?.line !== undefined && { picked: found.line }) };
-  return html`${found?.body} ${beyond} ${await view.snippet("log.lines", keys)}`;
+  return { top: found?.body, body: html`${beyond} ${await view.snippet("log.lines", keys)}` };
 }
 
 function others(view: View, at: LogPlace, items: Logs): Html {
@@ -120,9 +122,11 @@ function bar(view: View, at: LogPlace, sought: Sought | undefined): Html {
       <button type="button" data-switch="unwrapped">Long lines in one row</button>
       <button type="button" data-switch="timed">Times</button>
       <button type="button" class="follow" aria-pressed="false" hidden>Follow</button>
-      <span class="help">Keys: / find, n and N next and previous, e errors, g first, G last. Shift with a click picks several lines.</span>
     </p>
-    <p class="help"><b>err</b> stands before what was written as an error, <b>ci</b> before what Belfry says.</p>
+    <details class="help"><summary>Help</summary>
+      <p><b>err</b> stands before what was written as an error, <b>ci</b> before what Belfry says.</p>
+      <p class="switches" hidden>Keys: / find, n and N next and previous, e errors, g first, G last. Shift with a click picks several lines.</p>
+    </details>
     <p class="told" role="status"></p>
   </div>`;
 }

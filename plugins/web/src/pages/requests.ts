@@ -1,8 +1,9 @@
 import type { View, Web } from "../extension.ts";
 import { html } from "../html.ts";
+import { askedTwice } from "../parts/asked-twice.ts";
 import { onward } from "../parts/pager.ts";
 import { requestTable } from "../parts/request-table.ts";
-import { badge, count, moment, own, stateOf } from "../parts/texts.ts";
+import { badge, count, moment, own, revisionLink, stateOf } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { whyText } from "../parts/why.ts";
 import type { Keys } from "../urls.ts";
@@ -87,10 +88,14 @@ async function one(view: View, keys: Keys) {
     view.ask("builds.list", { request, limit: PAGE }),
   ]);
   const { builder, buildset, collapsed, collapsedInto, priority } = facts;
+  const asked = await view.ask("buildsets.get", { buildset }).catch(() => undefined);
   const body = html`<p class="result">${badge(stateOf(facts))}</p>
-    <dl class="facts">
+    <dl class="facts wide">
       <dt>Builder</dt><dd>${view.link("builder", { builder }, own(builder))}</dd>
       <dt>Part of</dt><dd>${view.link("buildset", { buildset })}</dd>
+      ${asked && html`<dt>Reason</dt><dd>${own(asked.reason)}</dd>`}
+      ${asked?.sourceStamps.filter(({ branch, revision }) => branch || revision).map(({ branch, revision }) => html`<dt>Source</dt><dd>${own(branch)} ${revisionLink(view, revision)}</dd>`)}
+      ${asked?.scheduler && html`<dt>Scheduler</dt><dd>${view.link("scheduler", { scheduler: asked.scheduler }, own(asked.scheduler))}</dd>`}
       <dt>Asked for</dt><dd>${moment(facts.submittedAt)}</dd>
       ${facts.completeAt !== null && html`<dt>Ended</dt><dd>${moment(facts.completeAt)}</dd>`}
       <dt>Priority</dt><dd>${priority}</dd>
@@ -103,7 +108,7 @@ async function one(view: View, keys: Keys) {
       ${collapsed.length > 0 && html`<dt>Builds also</dt><dd>${collapsed.map((other) => html`${view.link("request", { request: other })} `)}</dd>`}
     </dl>
     ${facts.state === "pending" && view.form("prioritize", { request }, html`<label>Priority <input type="number" name="priority" value=${priority} step="1" required size="6" /></label> <button>Set</button>`)}
-    ${facts.state !== "complete" && view.form("cancel", { request }, html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Cancel</button>`)}`;
+    ${facts.state !== "complete" && askedTwice("Cancel", view.form("cancel", { request }, html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Cancel this request</button>`))}`;
   if (facts.state === "complete") return { body };
   return { body, live: { types: ["request.", "build.", "builder.", "worker."] } };
 }

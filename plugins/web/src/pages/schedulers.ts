@@ -93,7 +93,7 @@ async function one(view: View, keys: Keys) {
   const { reasons } = await view.ask("schedulers.why", { scheduler: name });
   const { kind, builders, passedAt, wakeAt, disabled, error } = found;
   const body = html`<p class="result">${state(found)}</p>
-    <dl class="facts">
+    <dl class="facts wide">
       <dt>Kind</dt><dd><code>${kind}</code></dd>
       <dt>Looked last</dt><dd>${passedAt === null ? "not yet" : moment(passedAt)}</dd>
       <dt>Looks next</dt><dd>${disabled !== null ? "not while it is disabled" : wakeAt === null ? "when something happens" : moment(wakeAt)}</dd>

@@ -68,7 +68,7 @@ async function one(view: View, keys: Keys) {
   if (found === undefined) throw faults.pageUnknown(`/sources/${name}`);
   const { kind, healthText, error, failures, lastSuccessAt, nextPollAt, pollingSince, doing } = found;
   const body = html`<p class="result">${health(found)} ${own(healthText)}</p>
-    <dl class="facts">
+    <dl class="facts wide">
       <dt>Kind</dt><dd><code>${kind}</code></dd>
       ${pollingSince !== null && html`<dt>Looks now</dt><dd>since ${moment(pollingSince)} ${own(doing)}</dd>`}
       <dt>Looked last</dt><dd>${looked(found)}</dd>

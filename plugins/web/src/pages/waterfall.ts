@@ -2,7 +2,7 @@ import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { breathe, type Html, html, inPieces } from "../html.ts";
 import { type Columns, chooser, columnsOf } from "../parts/columns.ts";
-import { type Cell, cellsOf, type Lasting, lanesOf, momentsOf } from "../parts/lanes.ts";
+import { type Lasting, momentsOf, spread, type WideCell } from "../parts/lanes.ts";
 import { type Queued, queueAhead } from "../parts/queue-ahead.ts";
 import { clock, mark, own, person, shortRevision, span, stateOf, took, wordOf } from "../parts/texts.ts";
 import { fieldTime, timeOf } from "../parts/times.ts";
@@ -71,12 +71,11 @@ async function table(view: View, keys: Keys) {
   const builds = Map.groupBy([...running, ...ended], ({ builder = "" }) => builder);
   const lists = names.map((name) => (builds.get(name) ?? []).map(lasting));
   const moments = momentsOf(lists.flat());
-  const lanes = lists.map((list) => lanesOf(list).map((lane) => cellsOf(lane, moments)));
+  const spreads = lists.map((list) => spread(list, moments));
   const byRow = Array.from({ length: Math.max(1, moments.length) }, (): Html[] => []);
-  for (const [i, builder] of lanes.entries()) {
+  for (const [i, { cells }] of spreads.entries()) {
     await breathe();
-    for (const [lane, cells] of builder.entries())
-      for (const cell of cells) byRow[cell.row]?.push(cellOf(view, names[i] ?? "", cell, moments, lane === 0));
+    for (const cell of cells) byRow[cell.row]?.push(cellOf(view, names[i] ?? "", cell, moments));
   }
   const changed = changesByRow(await changesOf(view, columns, time, moments), moments);
   const rows = await inPieces(
@@ -86,11 +85,11 @@ async function table(view: View, keys: Keys) {
       ${cells}</tr>`,
   );
   const oldest = ended.at(-1)?.finishedAt;
-  const body = html`<div class="scroll" tabindex="0" role="region" aria-label="Waterfall"><table class="waterfall">
+  const body = html`<div class="scroll tall" tabindex="0" role="region" aria-label="Waterfall"><table class="waterfall">
       <thead>
         <tr><th scope="col" class="time">Time</th><th scope="col" class="change">Changes</th>
-          ${names.map((name, i) => html`<th scope="col" colspan=${lanes[i]?.length}>${view.link("builder", { builder: name }, own(name))} ${latest(builds.get(name))}${columns.paused.has(name) && html` <span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span>`}</th>`)}</tr>
-        ${queues.size > 0 && html`<tr><th scope="row" colspan="2">waiting, and about when it begins</th>${names.map((name, i) => html`<td colspan=${lanes[i]?.length}>${queued(view, queues.get(name))}</td>`)}</tr>`}
+          ${names.map((name, i) => html`<th scope="col" colspan=${spreads[i]?.wide}>${view.link("builder", { builder: name }, own(name))} ${latest(builds.get(name))}${columns.paused.has(name) && html` <span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span>`}</th>`)}</tr>
+        ${queues.size > 0 && html`<tr><th scope="row" colspan="2">waiting, and about when it begins</th>${names.map((name, i) => html`<td colspan=${spreads[i]?.wide}>${queued(view, queues.get(name))}</td>`)}</tr>`}
       </thead>
       <tbody ...${rows}></tbody>
     </table></div>
@@ -170,16 +169,15 @@ function rowTime(moments: readonly number[], row: number, until: number | undefi
 function cellOf(
   view: View,
   builder: string,
-  { row, rows, thing }: Cell<Shown>,
+  { row, rows, wide, apart, thing }: WideCell<Shown>,
   moments: readonly number[],
-  first: boolean,
 ): Html {
   if (thing === undefined)
-    return html`<td rowspan=${rows} class="idle">${first && idle(moments[row - 1], moments[row + rows - 1])}</td>`;
+    return html`<td rowspan=${rows} colspan=${wide} class="idle">${apart && idle(moments[row - 1], moments[row + rows - 1])}</td>`;
   const { number = 0, steps = [], ...build } = thing.build;
   const state = stateOf(build);
   const shown = steps.filter(({ hidden }) => !hidden);
-  return html`<td rowspan=${rows} class=${`cell ${state}`}>
+  return html`<td rowspan=${rows} colspan=${wide} class=${`cell ${state}`}>
     <div>${mark(state, wordOf(state))}${view.link("build", { builder, number }, html`#${number}`)} ${build.finishedAt == null ? html`<span class="by">since ${clock(thing.from)}</span>` : took(thing.from, build.finishedAt)}</div>
     <div class="by">${own(build.branch)} ${own(shortRevision(build.revision).slice(0, 8))}</div>
     <div class="ran">${shown.length > STEPS && html`<span>${shown.length - STEPS} before</span>`}${shown.slice(-STEPS).map((step) => stepOf(stateOf({ state: "running", result: step.result }), step.name))}</div>

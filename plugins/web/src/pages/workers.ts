@@ -4,7 +4,7 @@ import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
 import { type Named, runningBuilds } from "../parts/running-builds.ts";
-import { badge, count, moment, own, shortRevision, stateOf, took } from "../parts/texts.ts";
+import { badge, count, moment, own, revisionLink, stateOf, took } from "../parts/texts.ts";
 import type { Keys } from "../urls.ts";
 
 const HISTORY = 50;
@@ -81,13 +81,13 @@ const pause = ({ paused, pausedBy, pausedAt, pausedReason }: Worker): Html =>
   html`<span class="state warnings"><span class="shape" aria-hidden="true">‖</span> paused</span> <span class="by">by ${own(pausedBy)} ${moment(pausedAt)}</span>${pausedReason && html`: ${own(pausedReason)}`}`;
 
 function busy({ builds, slots }: Worker): Html {
-  return html`${builds.length} of ${slots}`;
+  return html`<span class="together">${builds.length} of ${slots}</span>`;
 }
 
 function builds(view: View, ids: readonly number[], names: ReadonlyMap<number, Named>): Html {
-  return ids.map((id) => {
+  return ids.map((id, i) => {
     const known = names.get(id);
-    return html`<div>${known === undefined ? view.link("build.by-id", { build: id }) : view.link("build", { builder: known.builder, number: known.number }, html`${own(known.builder)} #${known.number}`)}</div>`;
+    return html`${i > 0 && ", "}<span class="together">${known === undefined ? view.link("build.by-id", { build: id }) : view.link("build", { builder: known.builder, number: known.number }, html`${own(known.builder)} #${known.number}`)}</span>`;
   });
 }
 
@@ -126,7 +126,7 @@ async function one(view: View, keys: Keys) {
   const names = await runningBuilds(view);
   const { name, paused } = worker;
   const body = html`<p class="result">${connection(worker)} ${pause(worker)}</p>
-    <dl class="facts">
+    <dl class="facts wide">
       <dt>Seen last</dt><dd>${moment(worker.seenAt)}</dd>
       <dt>Busy</dt><dd>${busy(worker)} ${builds(view, worker.builds, names)}</dd>
       <dt>Builders</dt><dd>${worker.builders.length === 0 ? "none" : worker.builders.map((builder) => html`<span>${view.link("builder", { builder }, own(builder))} </span>`)}</dd>
@@ -161,7 +161,7 @@ async function history(view: View, { worker = "", cursor = "" }: Keys) {
           number = 0,
           ...build
         }) => html`<tr><th scope="row">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</th>
-          <td>${badge(stateOf(build))} ${own(build.summary)}</td><td>${own(build.branch)} <code>${own(shortRevision(build.revision))}</code></td>
+          <td>${badge(stateOf(build))} ${own(build.summary)}</td><td>${own(build.branch)} ${revisionLink(view, build.revision)}</td>
           <td>${moment(build.startedAt ?? build.assignedAt)}</td><td>${took(build.startedAt, build.finishedAt)}</td></tr>`,
       )}</tbody></table></div>`
     }

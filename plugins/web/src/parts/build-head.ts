@@ -1,7 +1,8 @@
 import type { View } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import type { Keys } from "../urls.ts";
-import { badge, count, moment, own, shortRevision, span, stateOf, took } from "./texts.ts";
+import { askedTwice } from "./asked-twice.ts";
+import { badge, count, moment, own, person, revisionLink, span, stateOf, took } from "./texts.ts";
 import { type Build, liveOf, theBuild } from "./the-build.ts";
 
 /** So many are named at the top. */
@@ -15,20 +16,19 @@ export async function head(view: View, keys: Keys) {
   const request = await view.ask("requests.get", { request: build.request }).catch(() => undefined);
   const body = html`<div class="head">
     <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
-    <dl class="facts">
+    <dl class="facts wide">
       <dt>Reason</dt><dd>${own(build.reason)}${triggeredBy && html` of ${view.link("build", triggeredBy, html`${own(triggeredBy.builder)} #${triggeredBy.number}`)}`}</dd>
-      ${build.sourceStamps.filter(isSaid).map((stamp) => stampRow(stamp))}
-      ${build.sourceStamps.length === 0 && (branch || revision) && html`<dt>Source</dt><dd>${own(branch)} ${own(shortRevision(revision))}</dd>`}
+      ${build.sourceStamps.filter(isSaid).map((stamp) => stampRow(view, stamp))}
+      ${build.sourceStamps.length === 0 && (branch || revision) && html`<dt>Source</dt><dd>${own(branch)} ${revisionLink(view, revision)}</dd>`}
       ${people(build)}
       <dt>Worker</dt><dd>${view.link("worker", { worker: build.worker }, own(build.worker))}</dd>
       ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${request.retries > 0 && ` with ${count(request.retries, "try", "tries")} before`}</dd>`}
       <dt>Started</dt><dd>${moment(startedAt ?? assignedAt)}</dd>
-      <dt>Took</dt><dd>${took(startedAt, finishedAt)}${usualMillis !== null && html` <span class="usual">usually ${span(usualMillis)}</span>`}
-        ${finishedAt === null && startedAt !== null && usualMillis !== null && html`<progress max=${usualMillis} data-since=${startedAt} aria-label="share of the usual time"></progress>`}</dd>
+      <dt>Took</dt><dd>${finishedAt === null && startedAt !== null && usualMillis !== null && html`<progress max=${usualMillis} data-since=${startedAt} aria-label="share of the usual time"></progress> `}${took(startedAt, finishedAt)}${usualMillis !== null && html` <span class="usual">usually ${span(usualMillis)}</span>`}</dd>
       ${build.stopReason && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
       <dt>Request</dt><dd>${view.link("request", { request: build.request })} of ${view.link("buildset", { buildset: build.buildset })}</dd>
     </dl>
-    <p class="beside">
+    <div class="deeds"><p class="beside">
       ${build.earlier != null && html`<a rel="prev" href=${view.url("build", { ...at, number: build.earlier })}>← earlier</a> `}
       <a rel="next" href=${view.url("build.later", at)}>later →</a>
     </p>
@@ -39,12 +39,15 @@ export async function head(view: View, keys: Keys) {
             at,
             html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Rebuild</button>`,
           )
-        : view.form(
-            "stop",
-            at,
-            html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Stop</button>`,
+        : askedTwice(
+            "Stop",
+            view.form(
+              "stop",
+              at,
+              html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Stop this build</button>`,
+            ),
           )
-    }
+    }</div>
   </div>`;
   const live = liveOf(build, ["build."]);
   return live === undefined ? { body } : { body, live };
@@ -55,7 +58,7 @@ function people({ changes = [], sourceStamps }: Build): Html {
   const authors = [...changes.map(({ author }) => author), ...sourceStamps.map(({ patch }) => patch?.author ?? "")];
   const names = [...new Set(authors)].filter((name) => name !== "");
   if (names.length === 0) return null;
-  const shown = names.slice(0, PEOPLE).map((name, i) => html`${i > 0 && ", "}${own(name)}`);
+  const shown = names.slice(0, PEOPLE).map((name, i) => html`${i > 0 && ", "}${person(name)}`);
   return html`<dt>People</dt><dd>${shown}${names.length > PEOPLE && ` and ${names.length - PEOPLE} others`}${changes.length > 0 && html`, <a href="#changes">${count(changes.length, "change")}</a>`}</dd>`;
 }
 
@@ -63,8 +66,11 @@ function people({ changes = [], sourceStamps }: Build): Html {
 const isSaid = ({ repository, branch, revision, codebase, project, patch }: Build["sourceStamps"][number]): boolean =>
   [repository, branch, revision, codebase, project, patch].some(Boolean);
 
-function stampRow({ codebase, repository, branch, revision, project, patch }: Build["sourceStamps"][number]): Html {
+function stampRow(
+  view: View,
+  { codebase, repository, branch, revision, project, patch }: Build["sourceStamps"][number],
+): Html {
   return html`<dt>Source${codebase !== "" && html` ${own(codebase)}`}</dt>
-    <dd>${own(repository)} ${branch && html`<span class="branch">${own(branch)}</span>`} ${revision && html`<code title=${revision}>${own(shortRevision(revision))}</code>`}
+    <dd>${own(repository)} ${branch && html`<span class="branch">${own(branch)}</span>`} ${revisionLink(view, revision)}
       ${project !== "" && html` ${own(project)}`}${patch && html` with a patch${patch.author && html` of ${own(patch.author)}`}`}</dd>`;
 }

@@ -3,7 +3,7 @@ import { html } from "../html.ts";
 import type { Keys } from "../urls.ts";
 import { ansiText } from "./ansi.ts";
 import { lineUrl, logPlace } from "./log-place.ts";
-import { badge, moment, own, shortRevision } from "./texts.ts";
+import { mark, moment, own, person, shortRevision, wordOf } from "./texts.ts";
 import { type Build, isGood, liveOf, theBuild } from "./the-build.ts";
 
 /** What changes a build that failed: it is looked into after its end. */
@@ -18,9 +18,11 @@ export async function failure(view: View, keys: Keys): Promise<Snippet> {
   const body =
     found === null || found === undefined
       ? null
-      : html`<section aria-labelledby="why"><h2 id="why">Why it failed</h2>
+      : html`<section class="why" aria-labelledby="why"><h2 id="why">Why it failed</h2>
           ${found.steps.map(
-            (step) => html`<h3>${badge(step.result)} ${own(step.name)} ${own(step.summary)}</h3>
+            (
+              step,
+            ) => html`<h3>${mark(step.result, wordOf(step.result))} <a href=${`#step-${step.step}`}>${own(step.name)}</a>${!isSaid(build, step.summary) && html`: ${own(step.summary)}`}</h3>
               ${step.logs.map(
                 (
                   log,
@@ -31,14 +33,17 @@ export async function failure(view: View, keys: Keys): Promise<Snippet> {
                   )}</ol>`,
               )}`,
           )}
-          ${found.failing.length > 0 && html`<h3>Failed tests</h3><ul>${found.failing.slice(0, 100).map((test) => html`<li>${own(test)}</li>`)}</ul>`}
+          ${found.failing.length > 0 && html`<h3>Failed tests</h3><ul class="names">${found.failing.slice(0, 100).map((test) => html`<li>${own(test)}</li>`)}</ul>`}
           ${found.lastGood && html`<p>The last good build was ${view.link("build", { ...keys, number: found.lastGood.number })} ${moment(found.lastGood.finishedAt)}.</p>`}
           ${
             found.changes.length > 0 &&
             html`<h3>Changed since</h3>
-              <ul>${found.changes.map((change) => html`<li>${view.link("change", { change: change.change }, own(shortRevision(change.revision) || `change ${change.change}`))} ${own(change.author)}: ${own(change.comments)}</li>`)}</ul>
+              <ul>${found.changes.map((change) => html`<li>${view.link("change", { change: change.change }, own(shortRevision(change.revision) || `change ${change.change}`))} <b>${person(change.author)}</b> ${own(change.comments?.split("\n", 1)[0])}</li>`)}</ul>
               ${found.moreChanges && html`<p>and others</p>`}`
           }
         </section>`;
   return live === undefined ? { body } : { body, live };
 }
+
+/** Whether the top of the page has said it already. */
+const isSaid = (build: Build, summary: string): boolean => build.summary.includes(summary);

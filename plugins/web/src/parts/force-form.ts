@@ -17,7 +17,7 @@ export async function forceForms(view: View, builder: string): Promise<Html> {
   const able = items.filter((one) => one.canForce && one.disabled === null && one.builders.includes(builder));
   return able.map(
     (one) => html`<details>
-      <summary>Build now with ${own(one.name)}</summary>
+      <summary>Build now with <b>${own(one.name)}</b></summary>
       ${forceForm(view, one, builder)}
     </details>`,
   );

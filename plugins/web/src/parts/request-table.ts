@@ -1,6 +1,7 @@
 import type { CoreMethods } from "belfry";
 import type { View } from "../extension.ts";
 import { type Html, html } from "../html.ts";
+import { askedTwice } from "./asked-twice.ts";
 import { badge, count, moment, own, shortRevision, stateOf } from "./texts.ts";
 import { whyText } from "./why.ts";
 
@@ -31,7 +32,7 @@ export async function requestTable(view: View, requests: Requests, { builder }: 
         <td>${own(reason)}</td>
         <td>${priority}</td>
         <td>${i < ASKED ? why(reasons[i]) : request.state === "pending" && view.link("request", { request: id }, html`<span class="unseen">request ${id}: </span>why?`)}</td>
-        <td>${view.form("cancel", { request: id }, html`<button aria-label=${`Cancel request ${id}`}>Cancel</button>`)}</td>
+        <td>${askedTwice("Cancel", view.form("cancel", { request: id }, html`<button>Cancel request ${id}</button>`), `Cancel request ${id}…`)}</td>
       </tr>`;
     })}</tbody></table></div>`;
 }

@@ -1,4 +1,5 @@
 import type { Result } from "belfry";
+import type { View } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 
 export type State = Result | "running" | "assigned" | "pending" | "claimed" | "none";
@@ -81,6 +82,12 @@ export function took(from: number | null | undefined, to: number | null | undefi
 
 export const shortRevision = (revision: string | null | undefined): string =>
   revision ? (/^[0-9a-f]{20,}$/i.test(revision) ? revision.slice(0, 10) : revision.slice(0, 40)) : "";
+
+/** A revision; it leads to all builds of it. */
+export function revisionLink(view: Pick<View, "url">, revision: string | null | undefined): Html {
+  if (!revision) return null;
+  return html`<a href=${view.url("console", {}, { revision })}><code title=${revision}>${own(shortRevision(revision))}</code></a>`;
+}
 
 /** Text that somebody else wrote: it keeps its own direction, and does not turn what is around it. */
 export function own(text: string | null | undefined): Html {
