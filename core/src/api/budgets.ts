@@ -26,8 +26,8 @@ export class Budgets {
 
   /** Takes `cost` from a client's budget of `perMinute` and returns 0; or takes nothing and returns in how many seconds it is there. */
   spend(caller: Spender, cost: number, perMinute: number): number {
-    const key = clientOf(caller);
-    if (cost === 0 || key === undefined) return 0;
+    const key = cost === 0 ? undefined : clientOf(caller);
+    if (key === undefined) return 0;
     const now = this.#clock.now();
     const known = this.#budgets.get(key);
     const filled = known === undefined ? perMinute : known.left + (Math.max(0, now - known.at) * perMinute) / 60_000;

@@ -93,10 +93,11 @@ export class Mounts implements HttpServer {
   async caller(ctx: Asked): Promise<Caller> {
     const header = ctx.req.headers.authorization;
     this.#api ??= this.#container.resolve(TOKENS.api);
-    const caller =
-      header === undefined
-        ? ((await this.#identified(arrivalOf(ctx))) ?? this.#api.anonymous())
-        : await this.#authenticate(this.#api, header, arrivalOf(ctx));
+    const known =
+      header !== undefined
+        ? await this.#authenticate(this.#api, header, arrivalOf(ctx))
+        : this.#identifiers.length > 0 && (await this.#identified(arrivalOf(ctx)));
+    const caller = known || this.#api.anonymous();
     return { ...caller, origin: ctx.ip ?? ctx.req.socket.remoteAddress };
   }
 
