@@ -55,9 +55,14 @@ export class KeptAnswers {
 
   #make(asked: string, make: (signal: AbortSignal) => Promise<WebAnswer>): Making {
     const abort = new AbortController();
-    const answer = make(abort.signal).finally(() => this.#making.delete(asked));
+    const forget = () => {
+      if (this.#making.get(asked)?.abort === abort) this.#making.delete(asked);
+    };
+    const answer = make(abort.signal).finally(forget);
     const making = { answer, waiting: 0, abort };
     this.#making.set(asked, making);
+    // Who comes after it was given up, as a reader who loads the page again does, must not share its end.
+    abort.signal.addEventListener("abort", forget, { once: true });
     return making;
   }
 

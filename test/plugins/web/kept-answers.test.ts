@@ -54,6 +54,23 @@ test("who leaves takes nothing from those who wait, and the last to leave ends t
   assert.is(await given, "AbortError");
 });
 
+test("who comes when all others have just left gets a page of his own", async () => {
+  const kept = new KeptAnswers();
+  const open = Promise.withResolvers<void>();
+  const make = async (signal: AbortSignal) => {
+    await open.promise;
+    signal.throwIfAborted();
+    return page("made");
+  };
+  const impatient = new AbortController();
+  const gone = kept.answer("/", "1", impatient.signal, make).catch((error: Error) => error.name);
+  impatient.abort();
+  const reloaded = kept.answer("/", "1", never, make);
+  open.resolve();
+  assert.is((await reloaded).body, "made");
+  assert.is(await gone, "AbortError");
+});
+
 test("a failure is told to all who waited, and not kept", async () => {
   const kept = new KeptAnswers();
   let tries = 0;
