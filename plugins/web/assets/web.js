@@ -90,6 +90,8 @@
   const EVERY = 500;
   /** What happens together is shown together. */
   const TOGETHER = 30;
+  /** What could not be had is asked for again. */
+  const LATER = 5_000;
   const states = new WeakMap();
 
   const liveSnippets = () => [...document.querySelectorAll("[data-snippet]")];
@@ -118,7 +120,7 @@
       state.busy = true;
       state.left -= 1;
       if (snippet.dataset.own !== undefined) snippet.dispatchEvent(new CustomEvent("belfry-changed"));
-      else await fetchInto(snippet).catch(() => undefined);
+      else if (!(await fetchInto(snippet).catch(() => false))) setTimeout(() => snippet.isConnected && refresh(snippet), LATER);
       state.busy = false;
       if (!state.again) return;
       state.again = false;
@@ -126,11 +128,14 @@
     }, wait);
   }
 
+  /** False if it has to be tried again. */
   async function fetchInto(snippet) {
     const answer = await fetch(snippet.dataset.snippet, { headers: { Accept: "text/html" } });
-    if (!answer.ok || !snippet.isConnected) return;
+    if (!snippet.isConnected) return true;
+    // Too fast, or away for a while; anything else will not get better.
+    if (!answer.ok) return answer.status < 429;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body.firstElementChild;
-    if (fresh === null || fresh.dataset.name !== snippet.dataset.name) return;
+    if (fresh === null || fresh.dataset.name !== snippet.dataset.name) return true;
     for (const name of ["data-snippet", "data-live"]) {
       if (!fresh.hasAttribute(name)) snippet.removeAttribute(name);
       else snippet.setAttribute(name, fresh.getAttribute(name));
@@ -147,6 +152,7 @@
     });
     tellTimes();
     adjust();
+    return true;
   }
 
   // The stream, and the banner that tells when it is broken.

@@ -73,6 +73,23 @@ test("a build that runs is seen to end without a reload, and so is the first pag
   assert.equal(found, []);
 });
 
+test("a part of a page that was refused is asked for again", async () => {
+  await using world = await webWorld();
+  await using browser = await openBrowser();
+  await world.begin();
+  const page = await browser.newPage();
+  await page.goto(`${world.url}/builders/slow/builds/1`);
+  await page.locator(".result .running").waitFor();
+  let refused = 0;
+  await page.route("**/web/snippets/build.head?*", (route) => {
+    refused += 1;
+    return refused === 1 ? route.fulfill({ status: 429, body: "too fast" }) : route.continue();
+  });
+  world.release();
+  await page.locator(".result .success").waitFor({ timeout: 20_000 });
+  assert.is.not(refused, 0, "or this test could not fail");
+});
+
 test("a stream that breaks is told, and the page catches up by itself", async () => {
   await using world = await webWorld();
   await using browser = await openBrowser();
