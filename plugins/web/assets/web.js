@@ -120,7 +120,8 @@
       state.busy = true;
       state.left -= 1;
       if (snippet.dataset.own !== undefined) snippet.dispatchEvent(new CustomEvent("belfry-changed"));
-      else if (!(await fetchInto(snippet).catch(() => false))) setTimeout(() => snippet.isConnected && refresh(snippet), LATER);
+      else if (!(await fetchInto(snippet).catch(() => false)))
+        setTimeout(() => snippet.isConnected && refresh(snippet), LATER);
       state.busy = false;
       if (!state.again) return;
       state.again = false;
