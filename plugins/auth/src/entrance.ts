@@ -5,6 +5,7 @@ import { faults, STATUS } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import { hashOfKey, KEY_FORM, newKey } from "./keys.ts";
 import { ADMINISTRATOR, type AuthOptions } from "./options.ts";
+import { markOf } from "./password.ts";
 import type { Passwords } from "./passwords.ts";
 import { inside, loginPath } from "./paths.ts";
 import type { Via } from "./sessions.ts";
@@ -29,6 +30,8 @@ export interface Newcomer {
   groups: readonly string[];
   via: Via;
   administrator: boolean;
+  /** The configured hash of the password that he gave. */
+  password?: string;
 }
 
 /** Where forms to sign in and out are sent. */
@@ -91,7 +94,7 @@ export class Entrance {
     const name = form.get("user") ?? "";
     try {
       const user = await passwords.check(name, form.get("password") ?? "", ctx.ip);
-      const newcomer = { user: user.name, groups: user.groups, via: "password" as const, administrator: false };
+      const newcomer = { user: user.name, groups: user.groups, via: "password" as const, administrator: false, password: user.password };
       await this.letIn(ctx, newcomer, inside(form.get("to")));
     } catch (error) {
       // Not the name: it may be a password that was typed into the wrong field.
@@ -124,7 +127,8 @@ export class Entrance {
     const before = await identity.session(arrival);
     const key = newKey();
     const { idle, longest } = options;
-    const facts = { ...newcomer, groups: [...newcomer.groups], from: ctx.ip, idle, longest };
+    const password = newcomer.password === undefined ? null : markOf(newcomer.password);
+    const facts = { ...newcomer, groups: [...newcomer.groups], password, from: ctx.ip, idle, longest };
     const actor = this.#as(newcomer.user, ctx);
     await api.call("sessions.add", { id: hashOfKey(key), ...facts }, actor);
     if (before !== undefined) await api.call("sessions.end", { id: before.id }, actor);

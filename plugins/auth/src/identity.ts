@@ -2,6 +2,7 @@ import type { Arrival, HttpServer, Identifier } from "@belfry/http";
 import { type Api, BelfryError, type Caller, internal, type Logger, type Scope } from "belfry";
 import { sessionKey } from "./cookie.ts";
 import { hashOfKey } from "./keys.ts";
+import { markOf } from "./password.ts";
 import { ADMINISTRATOR, type AuthOptions } from "./options.ts";
 import { type OwnToken, tokenHash } from "./own-tokens.ts";
 import type { Known } from "./people.ts";
@@ -92,7 +93,7 @@ export class Identity implements Identifier {
     const { session } = (await this.#api.call("sessions.find", { id: hashOfKey(key) }, internal)) as unknown as {
       session: Session | null;
     };
-    if (session === null || this.personOf(session) === undefined) return undefined;
+    if (session === null || this.personOf(session) === undefined || !this.#isPasswordSame(session)) return undefined;
     this.#note(session);
     return session;
   }
@@ -109,6 +110,13 @@ export class Identity implements Identifier {
     if (via === "proxy") return this.#options.proxy && { name: user, groups };
     const known = this.#options.users.find(({ name }) => name === user);
     return known && { name: known.name, groups: known.groups };
+  }
+
+  /** Whoever knew only the old password is out when a new one is configured. */
+  #isPasswordSame({ via, user, password }: Session): boolean {
+    if (via !== "password") return true;
+    const known = this.#options.users.find(({ name }) => name === user);
+    return known !== undefined && markOf(known.password) === password;
   }
 
   rightsOf(session: Session): Rights {

@@ -48,6 +48,7 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
         groups: [],
         via: "password",
         administrator: false,
+        password: null,
         from: "192.0.2.7",
         idle: 43_200_000,
         longest: 1_209_600_000,
@@ -66,7 +67,9 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
       permission: "read",
       summary: "The session of an id, if it is good; for the master itself.",
       params: z.strictObject({ id }),
-      result: z.object({ session: sessionShape.extend({ idle: z.number() }).nullable() }),
+      result: z.object({
+        session: sessionShape.extend({ idle: z.number(), password: z.string().nullable() }).nullable(),
+      }),
       example: { id: "0".repeat(64) },
       async call({ id: asked }, { caller }) {
         requireInternal("sessions.find", caller);
@@ -115,7 +118,7 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
         const found = await sessions.list(user);
         const items = found
           .sort((a, b) => b.createdAt - a.createdAt)
-          .map(({ idle: _, ...session }: Session) => session);
+          .map(({ idle: _, password: __, ...session }: Session) => session);
         return { items };
       },
     }),

@@ -1,4 +1,4 @@
-import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 
 /** As OWASP has it for 32 MiB: this many times, this wide, this often. */
 const COST = { log2: 15, r: 8, p: 3 };
@@ -28,6 +28,11 @@ export async function hashPassword(password: string, cost: Cost = COST): Promise
   const salt = randomBytes(SALT);
   const hash = await derive(password, salt, cost, LENGTH);
   return ["scrypt", cost.log2, cost.r, cost.p, salt.toString("base64url"), hash.toString("base64url")].join("$");
+}
+
+/** Tells whether a hash in the configuration is still the same. It helps nobody to guess: the hash's salt is not in it. */
+export function markOf(hash: string): string {
+  return createHash("sha256").update(hash).digest("base64url").slice(0, 22);
 }
 
 /** Takes as long for a wrong password as for the right one. */

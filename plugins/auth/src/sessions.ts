@@ -12,6 +12,8 @@ export interface Session {
   via: Via;
   /** True for one of the administrator's links. */
   administrator: boolean;
+  /** Of the password that it began with, by {@link markOf}; null for one that began otherwise. */
+  password: string | null;
   from: string | null;
   createdAt: number;
   usedAt: number;
@@ -26,6 +28,7 @@ export const sessionFacts = {
   groups: z.array(z.string().max(100)).max(1_000),
   via: z.enum(VIAS),
   administrator: z.boolean(),
+  password: z.string().nullable(),
   from: z.string().nullable(),
 };
 

@@ -143,8 +143,9 @@ test("a session ends when it is idle for too long, and at the latest at its end;
 });
 
 test("what rules give, and whether there is such a user, is looked up at each request", async () => {
+  const known = await users();
   let later: Options = {};
-  await using world = await authWorld({}, {}, () => later);
+  await using world = await authWorld({ users: known }, {}, () => later);
   const [ada, bob] = [await world.as("ada"), await world.as("bob")];
   assert.is((await ada.call("tokens.list")).json.error, undefined);
   later = { rules: [{ users: ["ada"], may: "control" }] };
@@ -152,13 +153,32 @@ test("what rules give, and whether there is such a user, is looked up at each re
   assert.is((await ada.call("tokens.list")).json.error.data.code, "BELFRY_FORBIDDEN");
   assert.is((await ada.call("builders.pause", { builder: "plain" })).json.error, undefined);
   assert.is((await bob.call("builders.resume", { builder: "plain" })).json.error.data.code, "BELFRY_FORBIDDEN");
-  later = { users: await users(["ada", "eve"]) };
+  later = { users: known.filter(({ name }) => name !== "bob") };
   await world.kit.call("config.reload");
   assert.is(await meOf(bob), undefined, "he is gone");
-  assert.is(await meOf(ada), "ada", "another password for her ends nothing; her sessions can be ended");
-  later = { users: await users(["bob"]) };
+  assert.is(await meOf(ada), "ada");
+});
+
+test("another password ends the sessions that began with the old one, and no others", async () => {
+  const known = await users();
+  let later: Options = {};
+  await using world = await authWorld({ users: known }, {}, () => later);
+  const [ada, bob, linked] = [await world.as("ada"), await world.as("bob"), world.reader()];
+  const { path } = (await world.kit.call("links.add", { user: "ada" })) as { path: string };
+  await linked.post("/auth/link", { key: path.split("key=")[1] ?? "" });
+  const old = known.find(({ name }) => name === "ada")?.password;
+  const [changed] = await users(["ada"]);
+  later = { users: [...known.filter(({ name }) => name !== "ada"), changed as (typeof known)[number]] };
   await world.kit.call("config.reload");
-  assert.is((await world.reader().signIn("bob", "bob!")).headers.location, "/", "a changed hash counts at once");
+  assert.is(await meOf(ada), undefined, "who knew the old one is out");
+  assert.is((await ada.call("builders.pause", { builder: "plain" })).json.error.data.code, "BELFRY_FORBIDDEN");
+  assert.is(await meOf(linked), "ada", "she did not come with it");
+  assert.is(await meOf(bob), "bob");
+  assert.is((await ada.signIn("ada", "ada!")).headers.location, "/");
+  assert.is(await meOf(ada), "ada");
+  const listed = JSON.stringify(await world.kit.call("sessions.list"));
+  assert.not.match(listed, /password"?:/, "what tells them apart is shown to nobody");
+  assert.is.not(old, changed?.password);
 });
 
 test("a stream and a WebSocket end soon after their session has", async () => {
