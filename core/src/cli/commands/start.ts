@@ -23,6 +23,7 @@ import type { Session } from "../session.ts";
 import { FirstBuildset } from "../start/first-buildset.ts";
 import { LEVELS, type LogLevel, type MasterLog, openMasterLog } from "../start/master-log.ts";
 import { type Stop, StopWish } from "../start/stop-wish.ts";
+import { holdRoomForYoungObjects } from "../start/young-objects.ts";
 import { hourText, timeText } from "../time-text.ts";
 
 /** The API's answer to a wish to stop has to be out before the socket closes. */
@@ -79,6 +80,7 @@ class MasterRun {
 
   async carryOut(): Promise<number> {
     const begun = performance.now();
+    const letYoungObjectsHaveRoom = holdRoomForYoungObjects();
     const { stateFolder, configFile } = this.#session;
     const [{ Master }, loaded] = await Promise.all([import("../../master.ts"), loadFresh(configFile)]);
     const log = await openMasterLog(
@@ -99,6 +101,7 @@ class MasterRun {
         onStopWanted: (when, restart) => setTimeout(() => this.#wish.want({ by: "call", when, restart }), ANSWER_FIRST),
       });
       await master.start();
+      letYoungObjectsHaveRoom();
       log.logger.info({ version, config: configFile }, "the master has started");
       this.#greet(master, log, performance.now() - begun);
       this.#wish.onHangUp(() => void this.#reload(master));
