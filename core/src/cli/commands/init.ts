@@ -71,12 +71,14 @@ export default init;
 const DEPENDENCIES: Record<string, string> = Object.fromEntries(
   [
     "belfry",
+    "@belfry/auth",
     "@belfry/git",
     "@belfry/http",
     "@belfry/jsonrpc",
     "@belfry/schedulers",
     "@belfry/sqlite",
     "@belfry/steps",
+    "@belfry/web",
     "@belfry/worker",
   ].map((name) => [name, version]),
 );

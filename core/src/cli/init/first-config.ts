@@ -9,12 +9,14 @@ export interface Repository {
 /** The configuration to begin with. */
 export function firstConfig(repository: Repository | undefined): string {
   return `import { defineConfig } from "belfry";
+import { auth } from "@belfry/auth";
 ${repository ? "" : "// "}import { gitCheckout, gitPoller } from "@belfry/git";
 import { http } from "@belfry/http";
 import { jsonrpc } from "@belfry/jsonrpc";
 import { anyBranch, force } from "@belfry/schedulers";
 import { sqlite } from "@belfry/sqlite";
 import { shell } from "@belfry/steps";
+import { web } from "@belfry/web";
 import { localWorker } from "@belfry/worker";
 
 export default defineConfig({
@@ -23,9 +25,9 @@ export default defineConfig({
   // Everything is kept in .belfry/ beside this file.
   database: sqlite(),
 
-  // Where the master can be asked: http://127.0.0.1:8010/rpc. Looking is free; control needs a token
-  // (\`belfry token add\`).
-  services: [http({ port: 8010 }), jsonrpc()],
+  // Pages at http://127.0.0.1:8010/, and the same for programs at /rpc. Looking is free. To force and to stop, sign in
+  // by the link that \`belfry login-link\` prints; programs take a token (\`belfry token add\`).
+  services: [http({ port: 8010 }), web(), auth(), jsonrpc()],
   access: { anonymous: "read" },
 
 ${repository ? sources(repository) : NO_SOURCES}
