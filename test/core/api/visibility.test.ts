@@ -425,7 +425,7 @@ for (const kind of DATABASES) {
     assert.equal(await seen("control"), ["covert", "open", "running"]);
   });
 
-  test(`${kind.name}: why a scheduler fails is told to who sees all that it builds`, async () => {
+  test(`${kind.name}: why a scheduler fails or rests is told to who sees all that it builds`, async () => {
     await using database = await kind.open();
     const process = async () => Promise.reject(new Error("covert is wrong"));
     await using kit = await testMaster({
@@ -437,11 +437,15 @@ for (const kind of DATABASES) {
       },
     });
     await kit.addChange();
-    const told = async (caller?: Caller) => (await kit.call("schedulers.list", {}, caller)).items[0].error;
+    const item = async (caller?: Caller) => (await kit.call("schedulers.list", {}, caller)).items[0];
+    const told = async (caller?: Caller) => (await item(caller)).error;
     await until(async () => (await told()) !== null, "its failure");
     assert.match((await told()).message, "covert is wrong");
     const { caller } = await tokenCaller(kit, "narrow", { scopes: ["read"], builders: ["open"] });
     assert.match((await told(caller)).message, /^It failed; why is told/);
+    await kit.call("schedulers.disable", { scheduler: "half", reason: "covert is being moved" });
+    assert.is((await item()).disabled.reason, "covert is being moved");
+    assert.is((await item(caller)).disabled.reason, "(told to who may see all of its builders)");
   });
 
   test(`${kind.name}: a pattern of names is any text for each star, and a token's builder is a name`, async () => {

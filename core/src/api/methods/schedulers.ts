@@ -18,6 +18,7 @@ const disabledShape = z.object({ at: z.number(), by: z.string(), reason: z.strin
 
 /** What is told of a failure to who sees only some of the builders that it is about. */
 const HIDDEN_MESSAGE = "It failed; why is told to who may see all of its builders.";
+const HIDDEN_REASON = "(told to who may see all of its builders)";
 
 /** A `FormField` as a scheduler gives it; a group has `fields` of the same shape. */
 const formField = z.looseObject({
@@ -108,6 +109,7 @@ export function schedulerMethods(deps: ApiDeps) {
             const row = rows.get(name);
             const seesAll = names === null || part.builders.every((builder) => names.has(builder));
             const error = readFailure(row?.error ?? null);
+            const disabled = readDisabled(row?.disabled ?? null);
             return {
               name,
               kind: shortKind(kind),
@@ -115,10 +117,10 @@ export function schedulerMethods(deps: ApiDeps) {
               canForce: part.force !== undefined,
               canTrigger: part.trigger !== undefined,
               form: formOf(part),
-              disabled: readDisabled(row?.disabled ?? null),
+              // Their texts may name what this caller does not see.
+              disabled: disabled && !seesAll ? { ...disabled, reason: HIDDEN_REASON } : disabled,
               wakeAt: row?.wake_at ?? null,
               passedAt: row?.passed_at ?? null,
-              // Its text may name what this caller does not see.
               error: error && !seesAll ? { ...error, message: HIDDEN_MESSAGE } : error,
               failures: row?.failures ?? 0,
             };
