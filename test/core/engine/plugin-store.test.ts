@@ -254,7 +254,10 @@ for (const kind of DATABASES) {
           version,
           ...(migrate ? { migrate: (value: unknown, from: number, key: string) => ({ value, from, key }) } : {}),
         },
-        create: (store) => store.work("q", async (job) => void handled.push(job.payload), { attempts: 1 }),
+        // The second version leaves the job to its followers.
+        create: (store) => {
+          if (version !== 2) store.work("q", async (job) => void handled.push(job.payload), { attempts: 1 });
+        },
         async poll(ctx) {
           states.push(ctx.state);
           if (version === 2) await ctx.report([{ ...change, key: "k" }], "written by 2");
@@ -269,11 +272,10 @@ for (const kind of DATABASES) {
       await run(two, async (kit) => {
         await two.store.apply({
           put: [{ key: "x", value: ["two"] }],
-          enqueue: [{ queue: "later", payload: "job of 2" }],
+          enqueue: [{ queue: "q", payload: "job of 2" }],
         });
         assert.equal(await two.store.get("x"), { key: "x", value: ["two"], version: 2 });
         await until(async () => (await kit.call("changes.list")).items.length === 1, "the report");
-        await kit.master.store.write((tx) => tx.db.updateTable("jobs").set({ queue: "q" }).execute());
       });
       const three = at(3, true);
       await run(three, async (kit) => {
