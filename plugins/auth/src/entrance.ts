@@ -94,7 +94,13 @@ export class Entrance {
     const name = form.get("user") ?? "";
     try {
       const user = await passwords.check(name, form.get("password") ?? "", ctx.ip);
-      const newcomer = { user: user.name, groups: user.groups, via: "password" as const, administrator: false, password: user.password };
+      const newcomer = {
+        user: user.name,
+        groups: user.groups,
+        via: "password" as const,
+        administrator: false,
+        password: user.password,
+      };
       await this.letIn(ctx, newcomer, inside(form.get("to")));
     } catch (error) {
       // Not the name: it may be a password that was typed into the wrong field.
