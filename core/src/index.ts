@@ -15,6 +15,7 @@ export type { Difference, Effect, Reloaded } from "./config/difference.ts";
 export { systemClock } from "./engine/system-clock.ts";
 export { BelfryError, messageOf } from "./errors/belfry-error.ts";
 export * from "./interfaces/index.ts";
+export type { Installation } from "./interfaces/installation.ts";
 export type { Logger } from "./interfaces/logger.ts";
 export { createFileLogStore } from "./logs/file-log-store.ts";
 export { Master, type MasterOptions } from "./master.ts";

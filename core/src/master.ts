@@ -24,6 +24,7 @@ import { BelfryError } from "./errors/belfry-error.ts";
 import { faults } from "./errors/catalogue.ts";
 import type { Clock } from "./interfaces/clock.ts";
 import type { DatabaseConnection } from "./interfaces/database.ts";
+import type { Installation } from "./interfaces/installation.ts";
 import type { LogStore } from "./interfaces/log-store.ts";
 import type { Logger } from "./interfaces/logger.ts";
 import type { CreateContext, Plugin } from "./interfaces/plugin.ts";
@@ -110,6 +111,7 @@ export class Master {
     this.container.register(TOKENS.clock, { useValue: this.#clock });
     this.container.register(TOKENS.logger, { useValue: this.#logger });
     this.container.register(TOKENS.api, { useFactory: () => this.api });
+    this.container.register(TOKENS.installation, { useValue: installationOf(() => this.#generation) });
     this.#registry = new Registry(this.#shelf);
     this.#shelf.inForce = this.#registry;
     this.#generation = makeGeneration(config, this.#registry, {
@@ -516,6 +518,18 @@ function ownerPrefix(name: string): string {
 }
 
 /** Who owns the lease of a master that is being restarted, until it has started. */
+function installationOf(inForce: () => Generation): Installation {
+  return {
+    version,
+    get title() {
+      return inForce().title;
+    },
+    get master() {
+      return inForce().masterName;
+    },
+  };
+}
+
 function heirOf(name: string): string {
   return `${ownerPrefix(name)}heir`;
 }

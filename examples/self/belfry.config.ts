@@ -40,7 +40,7 @@ export default defineConfig({
   database: sqlite(),
   services: [
     http({ port: Number(process.env["BELFRY_PORT"] ?? 8010) }),
-    web({ title: "Belfry builds itself" }),
+    web(),
     auth(),
     jsonrpc(),
     remark({ text: note }),

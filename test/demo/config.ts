@@ -28,7 +28,7 @@ export function demoConfig(port: number): Omit<Config, "database"> {
   return {
     title: "Lumen",
     access: { anonymous: "read" },
-    services: [http({ port }), web({ title: "Lumen" })],
+    services: [http({ port }), web()],
     workers: MACHINES.map(({ name, slots }) => localWorker({ name, slots })),
     sources: [
       gitPoller({ name: "lumen", repository: REPOSITORY, branches: true, project: "lumen" }),

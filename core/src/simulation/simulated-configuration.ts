@@ -4,12 +4,14 @@ import { TOKENS } from "../api/tokens.ts";
 import { type Generation, makeGeneration } from "../config/generation.ts";
 import type { Clock } from "../interfaces/clock.ts";
 import type { Database } from "../interfaces/database.ts";
+import type { Installation } from "../interfaces/installation.ts";
 import type { Logger } from "../interfaces/logger.ts";
 import type { CreateContext, Plugin } from "../interfaces/plugin.ts";
 import type { PluginStore } from "../interfaces/plugin-store.ts";
 import { Registry, Shelf } from "../plugins/registry.ts";
 import { PluginRecords } from "../store/plugin-records.ts";
 import type { Store } from "../store/store.ts";
+import { version } from "../version.ts";
 
 /** A configuration as a file exports it, and where it is from. */
 export interface ConfigurationFile {
@@ -35,6 +37,9 @@ export function simulatedConfiguration(
   const container = root.createChildContainer();
   container.register(TOKENS.clock, { useValue: clock });
   container.register(TOKENS.logger, { useValue: quiet });
+  container.register(TOKENS.installation, {
+    useValue: { title: "a simulation", master: "simulated", version } satisfies Installation,
+  });
   container.register(TOKENS.api, {
     useFactory: () => {
       throw new Error("there is no API in a simulation");

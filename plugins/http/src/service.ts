@@ -37,8 +37,10 @@ export class HttpService implements Service {
   }
 
   describe(): string[] {
-    const { url } = this.#mounts();
-    return url === undefined ? [] : [`${url}/ says what is mounted where.`];
+    const mounts = this.#mounts();
+    const { url } = mounts;
+    // Who has the page at the top tells of it.
+    return url === undefined || mounts.at("/") !== undefined ? [] : [`${url}/ says what is mounted where.`];
   }
 }
 

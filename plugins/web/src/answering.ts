@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { BelfryError, Budgets, type Caller, type Clock, type Logger } from "belfry";
+import { BelfryError, Budgets, type Caller, type Clock, type Installation, type Logger } from "belfry";
 import type { Assets } from "./assets.ts";
 import { faults, statusOf } from "./errors.ts";
 import type { Page, Raw } from "./extension.ts";
@@ -56,6 +56,7 @@ const PAGE_COST = 4;
 interface PagesParts {
   log: Pick<Logger, "error">;
   clock: Clock;
+  installation: Pick<Installation, "title">;
 }
 
 /** Answers requests for pages, snippets and actions; knows nothing of HTTP but statuses and headers. */
@@ -64,8 +65,8 @@ export class Pages {
   readonly #options: Pick<WebOptions, "title" | "pagesPerMinute">;
   readonly #assets: Assets;
   readonly #log: Pick<Logger, "error">;
+  readonly #installation: PagesParts["installation"];
   readonly #kept = new KeptAnswers();
-
   readonly #budgets: Budgets;
 
   constructor(site: Site, options: Pick<WebOptions, "title" | "pagesPerMinute">, assets: Assets, parts: PagesParts) {
@@ -73,6 +74,7 @@ export class Pages {
     this.#options = options;
     this.#assets = assets;
     this.#log = parts.log;
+    this.#installation = parts.installation;
     this.#budgets = new Budgets(parts.clock);
   }
 
@@ -232,7 +234,7 @@ export class Pages {
         ? null
         : html`signed in as <b dir="auto">${name}</b>`;
     const { style, script } = this.#assets;
-    const frame = { site: this.#options.title, entries, path: request.path, reader };
+    const frame = { site: this.#options.title ?? this.#installation.title, entries, path: request.path, reader };
     return document({ ...frame, style: style.path, script: script.path }, page);
   }
 }

@@ -3,7 +3,12 @@ import { z } from "belfry";
 const count = z.int().positive();
 
 export const webOptions = z.strictObject({
-  title: z.string().min(1).max(100).default("Belfry").describe("what this installation calls itself on every page"),
+  title: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("what this installation calls itself on every page; without it, the configuration's `title`"),
   crawlers: z.boolean().default(false).describe("let search engines read the pages; logs are kept from them always"),
   streamLimit: count.default(1_000).describe("how many pages may be kept up to date at a time"),
   clientLimit: count.default(50).describe("how many of them one client may have: the owner of a token, or an address"),

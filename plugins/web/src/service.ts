@@ -47,7 +47,9 @@ export class WebService implements Service {
     const assets = await loadAssets();
     this.#key = await formKeyFrom(api);
     const clock = this.#container.resolve(TOKENS.clock);
-    const pages = new Pages(this.#container.resolve(WEB) as Site, this.#options, assets, { log, clock });
+    const installation = this.#container.resolve(TOKENS.installation);
+    const site = this.#container.resolve(WEB) as Site;
+    const pages = new Pages(site, this.#options, assets, { log, clock, installation });
     const streams = new Streams(api, http, this.#options);
     const unmount = http.mount("/*", {
       title: "Pages",
@@ -75,7 +77,7 @@ export class WebService implements Service {
 
   describe(): string[] {
     const { url } = this.#server();
-    return url === undefined ? [] : [`${url} has the pages.`];
+    return url === undefined ? [] : [`${url}/ has the pages.`];
   }
 
   async #answer(ctx: HttpContext, http: HttpServer, api: Api, pages: Pages): Promise<void> {

@@ -68,6 +68,10 @@ test("writes a configuration and a package.json that check, type-check and run",
   await writeFile(join(folder, "belfry.config.ts"), config.replace("port: 8010", "port: 0"));
   const master = world.spawn(["start"], {}, folder);
   await master.printed("Ctrl-C stops it.");
+  const said = master.out.replace(/\u001b\[[0-9;]*m/g, "");
+  const page = await (await fetch(/http:\S+\/(?= has the pages)/.exec(said)?.[0] ?? "")).text();
+  assert.match(page, "<title>Now · My builds</title>");
+  assert.match(said, /\/login\/link\?key=\S+ signs in the administrator/);
   const forced = await at(world, folder, "force", "--wait");
   assert.is(forced.code, 0, forced.out + forced.err);
   assert.match((await at(world, folder, "log", "build")).out, /Hello from \w+, in \//);
@@ -140,7 +144,7 @@ test("a package.json that is there is kept, and what it lacks is said", async ()
   assert.is(code, 0);
   assert.is(await readFile(join(folder, "package.json"), "utf8"), manifest);
   assert.match(out, /Kept as it is: .*package\.json/);
-  assert.match(out, /npm install @belfry\/git@\S+ @belfry\/http@/);
+  assert.match(out, /npm install @belfry\/auth@\S+ @belfry\/git@\S+ @belfry\/http@/);
   assert.not.match(out, /install.* belfry@/);
   assert.match(out, /add "type": "module" to package\.json/);
   assert.is((await at(world, folder, "check")).code, 0);

@@ -381,4 +381,14 @@ test("badges tell the last result, as a picture and for shields", async () => {
   assert.is((await world.get("/badges/nobody.svg")).status, 404);
 });
 
+test("pages bear the title of the configuration that is in force, or that of their own", async () => {
+  const titleOf = async (world: WebWorld) => /<title>([^<]*)<\/title>/.exec((await world.get("/workers")).body)?.[1];
+  await using world = await webWorld({}, { title: "<Old> farm" }, () => ({ title: "New farm" }));
+  assert.is(await titleOf(world), "Workers · &lt;Old> farm");
+  await world.kit.call("config.reload");
+  assert.is(await titleOf(world), "Workers · New farm");
+  await using named = await webWorld({ title: "Pages" }, { title: "Farm" });
+  assert.is(await titleOf(named), "Workers · Pages");
+});
+
 test.run();
