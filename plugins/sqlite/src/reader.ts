@@ -4,6 +4,9 @@ import { faults } from "./errors.ts";
 import { explained, isBusy } from "./failures.ts";
 import type { Session } from "./session.ts";
 
+/** For so many milliseconds of a turn of the event loop there may be reads; those that are left have the next ones. */
+const LONGEST_TURN = 5;
+
 export interface ReaderOptions {
   file: string;
   lockTimeout: number;
@@ -16,6 +19,7 @@ export class Reader implements DatabaseConnection {
   readonly #session: Session;
   readonly #options: ReaderOptions;
   #closed = false;
+  #turn: number | undefined;
 
   constructor(session: Session, options: ReaderOptions) {
     this.#session = session;
@@ -23,8 +27,12 @@ export class Reader implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const flushing = this.#options.flushing();
-    if (flushing !== undefined) await flushing;
+    for (;;) {
+      const flushing = this.#options.flushing();
+      if (flushing !== undefined) await flushing;
+      if (!this.#isTurnOver()) break;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     const begun = performance.now();
     for (let attempt = 0; ; attempt += 1) {
       if (this.#closed) throw faults.closed();
@@ -37,6 +45,17 @@ export class Reader implements DatabaseConnection {
       }
       await backOff(attempt);
     }
+  }
+
+  /** A page asks for many things at once, and what they find comes without a pause: all of it would be one long turn. */
+  #isTurnOver(): boolean {
+    const now = performance.now();
+    if (this.#turn !== undefined) return now - this.#turn > LONGEST_TURN;
+    this.#turn = now;
+    setImmediate(() => {
+      this.#turn = undefined;
+    });
+    return false;
   }
 
   /** See `pragma data_version`: it counts what others commit, and this connection itself never does. */

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { rejects } from "@belfry/testkit";
 import { BelfryError } from "belfry";
-import { CamelCasePlugin, sql } from "kysely";
+import { CamelCasePlugin, CompiledQuery, sql } from "kysely";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { kyselyOver } from "../../../plugins/sqlite/src/direct-kysely.ts";
@@ -71,7 +71,7 @@ async function queueOver(world: SqliteWorld, flush: () => Promise<void>) {
     reading.close();
     session.close();
   };
-  return { queue, insert, count, close };
+  return { queue, reading, insert, count, close };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -165,6 +165,47 @@ durable("others have their turn within a transaction of thousands of statements,
     [],
   );
   assert.is(await count(), 20_000);
+});
+
+durable("others have their turn while many read at once, and none of these sees what is not durable", async () => {
+  await using world = await SqliteWorld.make();
+  let hold: Promise<void> | undefined;
+  const { queue, insert, close, reading } = await queueOver(world, () => hold ?? Promise.resolve());
+  await insert(1);
+  // Each takes longer than all reads of a turn may.
+  const slow = async () => {
+    const numbers = "with recursive n(x) as (select 1 union all select x + 1 from n where x < 300000)";
+    const { rows } = await reading.executeQuery<{ entries: number }>(
+      CompiledQuery.raw(`${numbers} select (select count(*) from entry) as entries, max(x) from n`),
+    );
+    return rows[0]?.entries;
+  };
+  const many = () => Array.from({ length: 12 }, slow);
+  let turns = 0;
+  const during = Promise.all(many()).then((seen) => [seen.every((entries) => entries === 1), turns] as const);
+  while ((await Promise.race([during, new Promise<void>((resolve) => setImmediate(resolve))])) === undefined)
+    turns += 1;
+  const [same, had] = await during;
+  assert.ok(same);
+  assert.ok(had >= 10, `${had} turns`);
+
+  let confirm = () => {};
+  hold = new Promise((resolve) => {
+    confirm = resolve;
+  });
+  let confirmed = false;
+  const early: (number | undefined)[] = [];
+  const reads = many().map((read) => read.then((entries) => void (confirmed || early.push(entries))));
+  const written = insert(2);
+  while (queue.flushing === undefined) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(early.length < reads.length, "some wait");
+  assert.ok(early.every((entries) => entries === 1));
+  confirmed = true;
+  confirm();
+  await Promise.all([written, ...reads]);
+  assert.is(await slow(), 2);
+  await close();
 });
 
 durable("a disk that does not confirm leaves the outcome unknown, and says so to all it concerns", async () => {
