@@ -173,13 +173,8 @@ export async function webWorld(
     release: () => release(),
     get: (path, headers = {}) => ask(`${url}${path}`, { headers }),
     async send(page, action, fields = {}, headers = {}) {
-      const { body } = await world.get(page, headers);
-      const form = new RegExp(`<form method="post" action="/do/${action}".*?</form>`, "s").exec(body)?.[0];
-      if (form === undefined) throw new Error(`no form "${action}" on ${page}`);
-      const given = [...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
-        ([, name, value]) => [name ?? "", unescaped(value ?? "")],
-      );
-      const sent = new URLSearchParams({ ...Object.fromEntries(given), ...fields }).toString();
+      const given = fieldsOf((await world.get(page, headers)).body, action);
+      const sent = new URLSearchParams({ ...given, ...fields }).toString();
       return ask(`${url}/do/${action}`, {
         method: "POST",
         body: sent,
@@ -234,6 +229,15 @@ export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 /** How a form is sent. */
 export const FORM = { "content-type": "application/x-www-form-urlencoded" };
+
+/** What a form of an action, the first or another one on a page, sends by itself. */
+export function fieldsOf(body: string, action: string, nth = 0): Record<string, string> {
+  const forms = [...body.matchAll(new RegExp(`<form method="post" action="/do/${action}".*?</form>`, "gs"))];
+  const form = forms[nth]?.[0];
+  if (form === undefined) throw new Error(`${forms.length} forms of "${action}" in ${body}`);
+  const hidden = form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);
+  return Object.fromEntries([...hidden].map(([, name, value]) => [name ?? "", unescaped(value ?? "")]));
+}
 
 /** The key of the first form on a page, which its reader sends with any of them. */
 export function formKeyOf(body: string): string {
