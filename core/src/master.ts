@@ -1,9 +1,5 @@
 import "reflect-metadata";
-import { createHash, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { sql } from "kysely";
 import { type DependencyContainer, container as root } from "tsyringe";
 import type { Api } from "./api/api.ts";
 import { internal } from "./api/callers.ts";
@@ -16,9 +12,10 @@ import { type Generation, makeGeneration } from "./config/generation.ts";
 import type { PartJobs } from "./config/parts.ts";
 import { Engine, KEEP_FOR } from "./engine/engine.ts";
 import { LeaseKeeper } from "./engine/lease-keeper.ts";
+import { becomeMaster, heirOf, ownerOf } from "./engine/mastership.ts";
 import { masterLease } from "./engine/recovery.ts";
 import { ServiceKeeper } from "./engine/service-keeper.ts";
-import { isAlive, lockState, processStart } from "./engine/state-lock.ts";
+import { lockState } from "./engine/state-lock.ts";
 import { systemClock } from "./engine/system-clock.ts";
 import { BelfryError } from "./errors/belfry-error.ts";
 import { faults } from "./errors/catalogue.ts";
@@ -39,7 +36,6 @@ import { LoadWatch } from "./status/load.ts";
 import { Status } from "./status/status.ts";
 import { newestPosition } from "./store/events.ts";
 import { type GenerationFacts, newestGeneration, recordGeneration } from "./store/generation.ts";
-import { leaseState } from "./store/leases.ts";
 import { PluginRecords } from "./store/plugin-records.ts";
 import { Store } from "./store/store.ts";
 import type { Tx } from "./store/tx.ts";
@@ -207,15 +203,14 @@ export class Master {
     await store.migrate();
     this.#began = String(await newestPosition(store));
     const ttl = this.#options.leaseTtl ?? 15_000;
-    const owner = `${ownerPrefix(generation.masterName)}${process.pid}-${randomBytes(6).toString("hex")}`;
-    const leases = new LeaseKeeper(store, owner, ttl, (err) =>
+    const leases = new LeaseKeeper(store, ownerOf(generation.masterName), ttl, (err) =>
       this.#logger.error({ err }, "the leases could not be prolonged"),
     );
     const name = masterLease(generation.masterName);
     const will = { name, heir: heirOf(generation.masterName), millis: KEEP_FOR };
     // Other masters must not take up what was let go of for the next life of this one.
     this.#opened.push({ name: "leases", close: () => leases.stop(this.#letGo ? will : undefined) });
-    const masterId = await this.#becomeMaster(store, leases);
+    const masterId = await becomeMaster(store, leases, generation.masterName, clock);
     leases.start();
 
     const logStore = await this.#openLogs();
@@ -365,48 +360,6 @@ export class Master {
     return store;
   }
 
-  /** Takes this master's lease: at once if the process that had it is dead, else when its time is over. */
-  async #becomeMaster(store: Store, leases: LeaseKeeper): Promise<number> {
-    const name = this.generation.masterName;
-    const row = await store.read.selectFrom("masters").selectAll().where("name", "=", name).executeTakeFirst();
-    const host = hostId();
-    const [pid, start] = [process.pid, processStart(process.pid)];
-    const dead = row?.host.startsWith(`${host} `) === true && !isAlive(row.pid, row.host.slice(host.length + 1));
-    const deadline = Date.now() + leases.ttl * 1.5;
-    for (;;) {
-      const state = await leaseState(store, masterLease(name));
-      const lease = await leases.hold(masterLease(name), dead || state?.owner === heirOf(name));
-      if (lease) break;
-      const elsewhere = row !== undefined && !row.host.startsWith(`${host} `);
-      if (!elsewhere || Date.now() > deadline) {
-        throw faults.masterRunning(
-          name,
-          `process ${row?.pid} on ${row?.host.split(" ")[0] ?? "another machine"}, heard of ${Math.round((leases.ttl - (state?.left ?? 0)) / 1_000)} s ago`,
-        );
-      }
-      await new Promise((next) => setTimeout(next, 250));
-    }
-    const prefix = ownerPrefix(name);
-    const facts = { host: `${host} ${start}`, pid, started_at: this.#clock.now() };
-    return store.write(async (tx) => {
-      // What the dead process held besides: nobody prolongs it any more.
-      await tx.db
-        .updateTable("leases")
-        .set({ owner: "", until_at: 0 })
-        .where(sql<string>`substr(owner, 1, ${[...prefix].length})`, "=", prefix)
-        .where("owner", "!=", leases.owner)
-        .execute();
-      const { id } = await tx.db
-        .insertInto("masters")
-        .values({ name, ...facts })
-        .onConflict((conflict) => conflict.column("name").doUpdateSet(facts))
-        .returning("id")
-        .executeTakeFirstOrThrow();
-      tx.event("master.started", { master: name });
-      return id;
-    });
-  }
-
   async #close(): Promise<void> {
     this.#abort.abort(new Error("the master stops"));
     await this.#reloader?.close();
@@ -512,12 +465,6 @@ function watchForCommits(store: Store): { stop(): void } {
   return { stop: () => clearInterval(timer) };
 }
 
-/** What the owner's name begins with in leases of this master, in all its lives. */
-function ownerPrefix(name: string): string {
-  return `${name.length > 40 ? createHash("sha256").update(name).digest("hex").slice(0, 40) : name}#`;
-}
-
-/** Who owns the lease of a master that is being restarted, until it has started. */
 function installationOf(inForce: () => Generation): Installation {
   return {
     version,
@@ -528,19 +475,4 @@ function installationOf(inForce: () => Generation): Installation {
       return inForce().masterName;
     },
   };
-}
-
-function heirOf(name: string): string {
-  return `${ownerPrefix(name)}heir`;
-}
-
-/** Tells machines, and lives of one machine, apart. */
-function hostId(): string {
-  let boot = "";
-  try {
-    boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    // Not on this system; the name has to do.
-  }
-  return `${hostname()}/${boot}`;
 }

@@ -22,6 +22,8 @@ import {
 import type { ApiDeps } from "./deps.ts";
 import type { MethodTable } from "./method.ts";
 import { auditMethods } from "./methods/audit.ts";
+import { buildControlMethods } from "./methods/build-control.ts";
+import { buildListMethods } from "./methods/build-list.ts";
 import { builderMethods } from "./methods/builders.ts";
 import { buildMethods } from "./methods/builds.ts";
 import { changeMethods } from "./methods/changes.ts";
@@ -45,7 +47,9 @@ const never = new AbortController().signal;
 function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
   return [
     ...builderMethods(deps),
+    ...buildListMethods(deps),
     ...buildMethods(deps),
+    ...buildControlMethods(deps),
     ...lockMethods(deps),
     ...logMethods(deps),
     ...requestMethods(deps),

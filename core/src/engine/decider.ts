@@ -3,13 +3,14 @@ import type { DistributionRules, FreeWorker, RequestInfo } from "../interfaces/d
 import type { LockUse } from "../interfaces/lock.ts";
 import type { Millis } from "../interfaces/values.ts";
 import type { Plan } from "../store/assigning.ts";
-import { isAhead, isSameLock, LAST_PLACE, type LockBook, type LockNeed } from "../store/lock-book.ts";
+import { isSameLock, LAST_PLACE, type LockBook, type LockNeed } from "../store/lock-book.ts";
 import { type BuilderChoice, nextInQueue, type QueuePlace, type QueueRow, stillWaiting } from "../store/queue.ts";
 import type { Db } from "../store/tables.ts";
 import { findTogether } from "./collapsing.ts";
 import type { HookKeeper } from "./hooks.ts";
 import { needsOf } from "./lock-needs.ts";
 import { renderContextOf, requestInfos } from "./request-infos.ts";
+import { RequestLine } from "./request-line.ts";
 import { freeSlot, freeWorkers, hasFreeSlot, isReady, type KnownWorker, reasonsToWait, type World } from "./waiting.ts";
 
 const ROWS_A_PAGE = 200;
@@ -42,6 +43,7 @@ export class Decider {
   readonly #config: DistributedConfig;
   readonly #world: World;
   readonly #book: LockBook;
+  readonly #line: RequestLine;
   readonly #hooks: HookKeeper;
   readonly #builderIds: ReadonlyMap<string, number>;
   /** Builders that may get a build in this pass. */
@@ -53,7 +55,6 @@ export class Decider {
   readonly #decided = new Set<number>();
   /** Those who stand in line. */
   #kept: readonly QueueRow[] = [];
-  #newcomer = LAST_PLACE / 2;
 
   constructor(
     db: Db,
@@ -68,6 +69,7 @@ export class Decider {
     this.#config = config;
     this.#world = world;
     this.#book = book;
+    this.#line = new RequestLine(book, world.now);
     this.#hooks = hooks;
     this.#builderIds = builderIds;
     for (const name of world.builders.keys()) {
@@ -122,8 +124,7 @@ export class Decider {
 
   /** Those who stand in line, as far as nothing but locks and busy workers keeps them; others leave it. */
   async #keepLine(): Promise<QueueRow[]> {
-    const waiting = this.#book.entries.filter((entry) => !entry.held && entry.build === 0);
-    const rows = await stillWaiting(this.#db, [...new Set(waiting.map((entry) => entry.request))]);
+    const rows = await stillWaiting(this.#db, this.#line.requests);
     const kept = rows.filter((row) => {
       const request = { id: row.id, builder: row.name, priority: 0, notBefore: row.not_before, retries: 0 };
       return reasonsToWait(request, this.#world).every(({ reason }) => reason === "workers-busy");
@@ -131,8 +132,7 @@ export class Decider {
     this.#kept = [...kept];
     for (const row of kept) if (this.#mustYield(row)) this.#yield(row);
     const ids = new Set(kept.map((row) => row.id));
-    for (const { request } of this.#book.remove((entry) => !entry.held && entry.build === 0 && !ids.has(entry.request)))
-      this.#drop(request);
+    this.#drop((request) => !ids.has(request));
     return kept;
   }
 
@@ -146,24 +146,22 @@ export class Decider {
     const waits = (build: number) => this.#book.entries.some((entry) => !entry.held && entry.build === build);
     if (!ready.every((worker) => worker && !hasFreeSlot(worker) && worker.builds.every(({ id }) => waits(id))))
       return false;
-    const own = this.#book.entries.filter((entry) => !entry.held && entry.build === 0 && entry.request === row.id);
-    return this.#book.entries.some(
-      (entry) =>
-        !entry.held && entry.build !== 0 && own.some((mine) => isSameLock(mine, entry) && isAhead(mine, entry)),
-    );
+    return this.#line.isBeforeStep(row.id);
   }
 
-  /** To the end of the line: behind those who wait now, before all who come later. */
   #yield(row: QueueRow): void {
-    const own = this.#book.remove((entry) => !entry.held && entry.build === 0 && entry.request === row.id);
-    this.#newcomer += 1;
-    this.#book.add(...own.map((entry) => ({ ...entry, place: this.#newcomer })));
-    this.#drop(row.id);
-    const needs = own.map(({ lock, worker, mode, count }) => ({ lock, worker, mode, count }));
+    const needs = this.#line.yield(row.id);
+    this.#note(row.id);
     this.plan.waiters.push({ row, needs });
   }
 
-  #drop(request: number): void {
+  /** Out of the line. */
+  #drop(leaves: (request: number) => boolean): void {
+    for (const { request } of this.#line.leave(leaves)) this.#note(request);
+  }
+
+  /** What is written of a request in the line is no longer so. */
+  #note(request: number): void {
     if (!this.plan.dropped.includes(request)) this.plan.dropped.push(request);
   }
 
@@ -209,7 +207,7 @@ export class Decider {
       if (tried.state === "out") return this.#out(row.name);
       if (tried.state === "go") return this.#start(row, worker, tried.needs);
       if (tried.state === "no") no ??= tried.text;
-      else if (blocked === undefined || this.#isIn(row.id, tried.needs)) blocked = tried.needs;
+      else if (blocked === undefined || this.#line.isIn(row.id, tried.needs)) blocked = tried.needs;
     }
     if (blocked) this.#standInLine(row, blocked);
     else this.#hold(row, { reason: "can-start", text: no ?? "" });
@@ -238,8 +236,8 @@ export class Decider {
     const needs = await this.#needs(row, worker);
     if (!needs) return { state: "out" };
     if (needs.length === 0) return { state: "go", needs };
-    const place = this.#book.entries.find((entry) => !entry.held && entry.build === 0 && entry.request === turn)?.place;
-    const blocked = this.#book.blocked(needs, { urgency: row.urgency, place: place ?? LAST_PLACE });
+    const place = this.#line.place(turn) ?? LAST_PLACE;
+    const blocked = this.#book.blocked(needs, { urgency: row.urgency, place });
     return { state: blocked.length === 0 ? "go" : "blocked", needs };
   }
 
@@ -289,14 +287,8 @@ export class Decider {
 
   /** Those who stood for something else than they got leave room for others, who were looked at before. */
   #leaveLine(requests: readonly number[], got: readonly LockNeed[]): void {
-    const left = this.#book.remove((entry) => !entry.held && entry.build === 0 && requests.includes(entry.request));
-    if (left.some((entry) => !got.some((need) => need.lock === entry.lock && need.worker === entry.worker)))
-      this.plan.again = true;
-  }
-
-  #isIn(request: number, needs: readonly LockNeed[]): boolean {
-    const own = this.#book.entries.filter((entry) => !entry.held && entry.build === 0 && entry.request === request);
-    return own.length === needs.length && needs.every((need) => own.some((entry) => sameNeed(need, entry)));
+    const left = this.#line.leave((request) => requests.includes(request));
+    if (left.some((entry) => !got.some((need) => isSameLock(need, entry)))) this.plan.again = true;
   }
 
   /** Of requests of one builder that need the same, the first one stands for all. */
@@ -304,12 +296,8 @@ export class Decider {
     this.#release(row);
     const builder = this.#config.builders.get(row.name);
     const key = JSON.stringify([row.name, needs]);
-    if (!this.#inLine.has(key) && !this.#isIn(row.id, needs)) {
-      const own = this.#book.remove((entry) => !entry.held && entry.build === 0 && entry.request === row.id);
-      this.#newcomer += 1;
-      const place = own[0]?.place ?? this.#newcomer;
-      const claim = { urgency: row.urgency, place, request: row.id, build: 0, step: 0, held: false };
-      this.#book.add(...needs.map((need) => ({ ...need, ...claim, askedAt: this.#world.now, heldAt: null })));
+    if (!this.#inLine.has(key) && !this.#line.isIn(row.id, needs)) {
+      this.#line.stand(row, needs);
       this.plan.waiters.push({ row, needs });
     }
     this.#inLine.add(key);
@@ -358,10 +346,7 @@ export class Decider {
     this.#wake(till);
     // What its functions keep from starting keeps nobody else from the locks it stands in line for.
     const ids = this.#kept.filter((row) => row.name === builder).map((row) => row.id);
-    for (const { request } of this.#book.remove(
-      (entry) => !entry.held && entry.build === 0 && ids.includes(entry.request),
-    ))
-      this.#drop(request);
+    this.#drop((request) => ids.includes(request));
   }
 
   #hold(row: QueueRow, why: { reason: string; text?: string }): void {
@@ -369,10 +354,7 @@ export class Decider {
     const same = before?.reason === why.reason && before?.text === why.text;
     if (!same) this.plan.held.set(row.id, JSON.stringify({ ...why, since: this.#world.now }));
     this.#wake(this.#world.now + ASK_AGAIN);
-    for (const { request } of this.#book.remove(
-      (entry) => !entry.held && entry.build === 0 && entry.request === row.id,
-    ))
-      this.#drop(request);
+    this.#drop((request) => request === row.id);
     this.#refuse(row);
   }
 
@@ -389,10 +371,6 @@ export class Decider {
 
 function isBefore(a: QueueRow, b: QueueRow): boolean {
   return a.urgency < b.urgency || (a.urgency === b.urgency && a.id < b.id);
-}
-
-function sameNeed(a: LockNeed, b: LockNeed): boolean {
-  return a.lock === b.lock && a.worker === b.worker && a.mode === b.mode && a.count === b.count;
 }
 
 function shownWorker({ name, slots, builds }: KnownWorker): FreeWorker {

@@ -3,14 +3,13 @@ import type { Json } from "belfry";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Line } from "../../plugins/http/world.ts";
+import { Line, webSocketWish } from "../../plugins/http/world.ts";
 import { masterWorld, Talker } from "./master-world.ts";
 import { bare } from "./world.ts";
 
 const test = suite("JSON-RPC over WebSocket");
 
-const upgrade = (more = "") =>
-  `GET /rpc HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${more}\r\n`;
+const upgrade = (more = "") => webSocketWish("/rpc", more);
 
 /** A frame as a client sends it, masked with zeros. */
 function frame(opcode: number, payload: string | Buffer): Buffer {

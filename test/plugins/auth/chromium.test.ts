@@ -1,26 +1,20 @@
 // time limit: 240 s
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { executable, missing, openBrowser } from "../web/browser.ts";
+import { complaintsOf, excessWidth, NARROW, openBrowser, seriousFaults } from "../web/browser.ts";
+import { browserSuite } from "../web/browser-suite.ts";
 import { authWorld } from "./world.ts";
 
-const pages = suite("sign in and out, in a real browser");
-if (executable === undefined) console.log(missing);
-const test = executable === undefined ? pages.skip : pages;
+const { test, run } = browserSuite("sign in and out, in a real browser");
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** What is refused here is refused on purpose. */
+const complaints = (page: Page) => complaintsOf(page, /status of 40/);
 
-/** What a browser complains about, such as something that the policy forbids. */
-function complaints(page: Page): string[] {
-  const found: string[] = [];
-  page.on("pageerror", (error) => found.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" && !/status of 40/.test(message.text())) found.push(message.text());
-  });
-  return found;
+/** Fills in the form of the page at which somebody is. */
+async function signIn(page: Page, user: string): Promise<void> {
+  await page.getByLabel("User").fill(user);
+  await page.getByLabel("Password").fill(`${user}!`);
+  await page.getByRole("button", { name: "Sign in" }).click();
 }
 
 const isPaused = async (page: Page) => (await page.getByRole("button", { name: "Resume" }).count()) > 0;
@@ -79,9 +73,7 @@ test("a page of another site signs nobody in or out, and does nothing in a reade
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(`${world.url}/login`);
-  await page.getByLabel("User").fill("ada");
-  await page.getByLabel("Password").fill("ada!");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn(page, "ada");
   await page.getByText("signed in as ada").waitFor();
   const other = await context.newPage();
   // The same machine under another name is another site, whose pages this browser sends no cookie for.
@@ -115,9 +107,7 @@ test("somebody makes a token and revokes it; the administrator reads of it in th
   const page = await browser.newPage();
   const complained = complaints(page);
   await page.goto(`${world.url}/login?to=/tokens`);
-  await page.getByLabel("User").fill("ada");
-  await page.getByLabel("Password").fill("ada!");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn(page, "ada");
   await page.getByLabel("Name").fill("laptop");
   await page.getByRole("button", { name: "Make a token" }).click();
   assert.match(await page.getByLabel("Token", { exact: true }).inputValue(), /^belfry_own_/);
@@ -134,33 +124,21 @@ test("the pages are accessible, light and dark, and fit into 390 pixels", async 
   await using world = await authWorld();
   await using browser = await openBrowser();
   for (const colorScheme of ["light", "dark"] as const) {
-    const context = await browser.newContext({ colorScheme, viewport: { width: 390, height: 800 }, bypassCSP: true });
+    const context = await browser.newContext({ colorScheme, viewport: NARROW, bypassCSP: true });
     const page = await context.newPage();
     const { path } = await world.kit.call("links.add");
     const look = async (address: string) => {
       await page.goto(world.url + address);
-      const wide = await page.evaluate("document.documentElement.scrollWidth");
-      assert.ok((wide as number) <= 390, `${address}: ${wide}`);
-      await page.evaluate(axe);
-      const { violations } = (await page.evaluate("axe.run()")) as {
-        violations: { id: string; impact: string; nodes: { html: string }[] }[];
-      };
-      const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-      assert.equal(
-        serious.map(({ id, nodes }) => [id, nodes[0]?.html]),
-        [],
-        `${address} ${colorScheme}`,
-      );
+      assert.is(await excessWidth(page), 0, `${address} is wider than the screen`);
+      assert.equal(await seriousFaults(page), [], `${address} ${colorScheme}`);
     };
     await look(path);
     await look("/tokens");
     await look("/login?fault=BELFRY_AUTH_REFUSED");
-    await page.getByLabel("User").fill("ada");
-    await page.getByLabel("Password").fill("ada!");
-    await page.getByRole("button", { name: "Sign in" }).click();
+    await signIn(page, "ada");
     await page.getByText("signed in as ada").waitFor();
     for (const address of ["/", "/tokens", "/audit", "/login"]) await look(address);
   }
 });
 
-pages.run();
+run();

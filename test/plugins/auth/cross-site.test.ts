@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ask, Line } from "../http/world.ts";
+import { ask, Line, webSocketWish } from "../http/world.ts";
+import { formKeyOf } from "../web/world.ts";
 import { authWorld } from "./world.ts";
 
 const test = suite("pages of other sites");
@@ -45,18 +46,13 @@ test("no page of another site does anything by a reader's session, in any tongue
 test("a form of this server without its key, or with somebody else's, is refused", async () => {
   await using world = await authWorld();
   const [ada, bob] = [await world.as("ada"), await world.as("bob")];
-  const keyOn = async (reader: typeof ada) =>
-    /name="_form" value="([^"]+)"/.exec((await reader.get("/builders/plain")).body)?.[1];
+  const keyOn = async (reader: typeof ada) => formKeyOf((await reader.get("/builders/plain")).body);
   const stale = await keyOn(ada);
-  for (const _form of ["", "x", (await keyOn(bob)) as string])
+  for (const _form of ["", "x", await keyOn(bob)])
     assert.is((await ada.post("/do/pause", { builder: "plain", _form })).status, 403);
-  assert.is((await ada.post("/do/pause", { builder: "plain", _form: stale as string })).status, 303);
+  assert.is((await ada.post("/do/pause", { builder: "plain", _form: stale })).status, 303);
   await ada.signIn("ada", "ada!");
-  assert.is(
-    (await ada.post("/do/resume", { builder: "plain", _form: stale as string })).status,
-    403,
-    "of another session",
-  );
+  assert.is((await ada.post("/do/resume", { builder: "plain", _form: stale })).status, 403, "of another session");
 });
 
 test("a session is of no use to a WebSocket of another site", async () => {
@@ -65,9 +61,7 @@ test("a session is of no use to a WebSocket of another site", async () => {
   const port = Number(new URL(world.url).port);
   const open = async (origin: string) => {
     using line = new Line(port);
-    line.send(
-      `GET /rpc HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${origin}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: ${ada.cookie}\r\n\r\n`,
-    );
+    line.send(webSocketWish("/rpc", `${origin}Cookie: ${ada.cookie}\r\n`, `127.0.0.1:${port}`));
     return await line.until(/^HTTP\/1\.1 \d+/);
   };
   assert.match(await open(`Origin: ${world.url}\r\n`), " 101 ");

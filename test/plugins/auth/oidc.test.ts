@@ -29,7 +29,6 @@ async function toTheDoor(reader: Reader, to = ""): Promise<string> {
 }
 
 const signIn = async (reader: Reader, to = "") => reader.get(await toTheDoor(reader, to));
-const meOf = async (reader: Reader) => /<b dir="auto">([^<]*)/.exec((await reader.get("/")).body)?.[1];
 
 test("somebody signs in, with the groups that the provider tells, and comes back to where he was", async () => {
   await using provider = await Provider.open();
@@ -41,7 +40,7 @@ test("somebody signs in, with the groups that the provider tells, and comes back
   );
   const { status, headers } = await signIn(reader, "/builders?q=a");
   assert.equal([status, headers.location], [303, "/builders?q=a"]);
-  assert.is(await meOf(reader), "olga");
+  assert.is(await reader.me(), "olga");
   assert.is((await reader.call("builders.pause", { builder: "plain" })).json.error, undefined, "the group app may");
   assert.is((await reader.call("builders.pause", { builder: "slow" })).json.error.data.code, "BELFRY_FORBIDDEN");
   assert.equal([...reader.cookies.keys()].length, 1, "what was needed on the way is gone");
@@ -58,7 +57,7 @@ test("what the ID token does not tell is asked for", async () => {
   provider.userinfo = { nickname: "ola", groups: ["app"] };
   const reader = world.reader();
   await signIn(reader);
-  assert.is(await meOf(reader), "ola");
+  assert.is(await reader.me(), "ola");
 });
 
 test("a forged, foreign, old or replayed answer lets nobody in", async () => {
@@ -99,10 +98,10 @@ test("a forged, foreign, old or replayed answer lets nobody in", async () => {
     undefined,
   );
   await reader.get(door);
-  assert.is(await meOf(reader), "olga", "who has begun gets in");
+  assert.is(await reader.me(), "olga", "who has begun gets in");
   const again = await reader.get(door);
   assert.is(again.headers.location, "/login?fault=BELFRY_AUTH_OIDC_STRAY", "once");
-  assert.is(await meOf(reader), "olga");
+  assert.is(await reader.me(), "olga");
   const second = world.reader();
   const changed = (await toTheDoor(second)).replace(/code=[^&]+/, "code=made-up");
   await refusedAs(second, changed, "BELFRY_AUTH_OIDC_DISTRUSTED");
@@ -125,7 +124,7 @@ test("a refusal of the provider, and a provider that is away, are told apart; it
   assert.is((await signIn(reader)).headers.location, "/login?fault=BELFRY_AUTH_OIDC_REFUSED");
   provider.denies = false;
   await signIn(reader);
-  assert.is(await meOf(reader), "olga");
+  assert.is(await reader.me(), "olga");
   const program = await world.get("/auth/oidc/back?code=x", { accept: "application/json" });
   assert.equal([program.status, JSON.parse(program.body).error.code], [400, "BELFRY_AUTH_OIDC_STRAY"]);
 });
@@ -166,7 +165,7 @@ test("an address that the provider has not verified is nobody's name", async () 
     provider.claims = { email: "ada@example.com", ...more };
     const reader = world.reader();
     await signIn(reader);
-    assert.is(await meOf(reader), "ada@example.com");
+    assert.is(await reader.me(), "ada@example.com");
   }
 });
 
@@ -193,7 +192,7 @@ test("nobody is led out of this server, and a session ends with the provider's p
   await signIn(reader);
   assert.is((await world.get("/tokens", headers)).status, 200, "until he comes again");
   await world.kit.call("config.reload");
-  assert.is(await meOf(reader), undefined);
+  assert.is(await reader.me(), undefined);
   assert.is((await world.get("/tokens", headers)).status, 401);
   assert.is((await reader.get("/auth/oidc")).status, 404);
 });

@@ -1,18 +1,15 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ask } from "../http/world.ts";
-import { unescaped } from "../web/world.ts";
+import { fieldsOf, unescaped } from "../web/world.ts";
 import { type AuthWorld, authWorld, type Options, type Reader, users } from "./world.ts";
 
 const test = suite("own tokens, and the audit");
 
 /** Sends a form of an action that is on a page. */
 async function send(reader: Reader, page: string, action: string, fields: Record<string, string> = {}, nth = 0) {
-  const { body } = await reader.get(page);
-  const forms = [...body.matchAll(new RegExp(`<form method="post" action="/do/${action}".*?</form>`, "gs"))];
-  const hidden = [...(forms[nth]?.[0] ?? "").matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)];
-  const own = Object.fromEntries(hidden.map(([, name, value]) => [name ?? "", unescaped(value ?? "")]));
-  return reader.post(`/do/${action}`, { ...own, ...fields });
+  const given = fieldsOf((await reader.get(page)).body, action, nth);
+  return reader.post(`/do/${action}`, { ...given, ...fields });
 }
 
 async function tokenOf(reader: Reader, fields: Record<string, string>): Promise<string> {

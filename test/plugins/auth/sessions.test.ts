@@ -2,14 +2,12 @@ import { until } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hashOfKey } from "../../../plugins/auth/src/keys.ts";
-import { Line } from "../http/world.ts";
+import { Line, webSocketWish } from "../http/world.ts";
 import { authWorld, type Options, type Reader, users } from "./world.ts";
 
 const test = suite("sessions");
 
 const keyOf = (reader: Reader) => [...reader.cookies.values()][0] ?? "";
-const meOf = async (reader: Reader) =>
-  /signed in as <a href="\/tokens"><b dir="auto">([^<]*)/.exec((await reader.get("/")).body)?.[1];
 
 test("the database has a hash of the key only, and no log or event or audit has the key", async () => {
   await using world = await authWorld();
@@ -31,8 +29,8 @@ test("a key is new at each sign-in: who plants one gains nothing by it", async (
   victim.cookies.set(name, planted);
   await victim.signIn("ada", "ada!");
   assert.is.not(victim.cookies.get(name), planted);
-  assert.is(await meOf(victim), "ada");
-  assert.is(await meOf(attacker), undefined, "and the session that was there before has ended");
+  assert.is(await victim.me(), "ada");
+  assert.is(await attacker.me(), undefined, "and the session that was there before has ended");
   const made = world.reader();
   made.cookies.set(name, "A".repeat(43));
   await made.signIn("ada", "ada!");
@@ -73,9 +71,9 @@ test("wrong keys are nobody's, whatever they are", async () => {
   ]) {
     const other = world.reader();
     other.cookies.set(name, wrong);
-    assert.is(await meOf(other), undefined, wrong);
+    assert.is(await other.me(), undefined, wrong);
   }
-  assert.is(await meOf(reader), "ada");
+  assert.is(await reader.me(), "ada");
 });
 
 test("who signs in and out is in the audit, with the address and without a password", async () => {
@@ -97,12 +95,12 @@ test("signing out everywhere ends every session of a user, and of nobody else", 
   await using world = await authWorld();
   const [here, there, other] = [await world.as("bob"), await world.as("bob"), await world.as("ada")];
   await here.post("/auth/sign-out", { everywhere: "yes" });
-  assert.equal([await meOf(here), await meOf(there), await meOf(other)], [undefined, undefined, "ada"]);
+  assert.equal([await here.me(), await there.me(), await other.me()], [undefined, undefined, "ada"]);
   const bob = await world.as("bob");
   const { items } = await world.kit.call("sessions.list", {});
   assert.equal(items.map(({ user }: { user: string }) => user).sort(), ["ada", "bob"]);
   await world.kit.call("sessions.end", { user: "bob" });
-  assert.is(await meOf(bob), undefined);
+  assert.is(await bob.me(), undefined);
 });
 
 test("a session ends when it is idle for too long, and at the latest at its end; use keeps it", async () => {
@@ -127,13 +125,13 @@ test("a session ends when it is idle for too long, and at the latest at its end;
   const first = await row();
   assert.is(first.expires, first.usedAt + 3_600_000);
   await age({ usedAt: first.usedAt - 1_800_000 }, first.expires - 1_800_000);
-  assert.is(await meOf(reader), "ada");
+  assert.is(await reader.me(), "ada");
   await until(async () => (await row()).expires > first.expires - 1_800_000, "that it is in use is noted");
   await age({ endsAt: Date.now() + 60_000, usedAt: first.usedAt - 1_900_000 }, Date.now() + 60_000);
-  assert.is(await meOf(reader), "ada");
+  assert.is(await reader.me(), "ada");
   assert.ok((await row()).expires <= Date.now() + 60_000, "not beyond its end");
   await age({}, Date.now() - 1);
-  assert.is(await meOf(reader), undefined);
+  assert.is(await reader.me(), undefined);
   await world.as("eve");
   assert.is(
     (await store.read.selectFrom("plugin_records").selectAll().where("key", "like", "session/%").execute()).length,
@@ -155,8 +153,8 @@ test("what rules give, and whether there is such a user, is looked up at each re
   assert.is((await bob.call("builders.resume", { builder: "plain" })).json.error.data.code, "BELFRY_FORBIDDEN");
   later = { users: known.filter(({ name }) => name !== "bob") };
   await world.kit.call("config.reload");
-  assert.is(await meOf(bob), undefined, "he is gone");
-  assert.is(await meOf(ada), "ada");
+  assert.is(await bob.me(), undefined, "he is gone");
+  assert.is(await ada.me(), "ada");
 });
 
 test("another password ends the sessions that began with the old one, and no others", async () => {
@@ -170,12 +168,12 @@ test("another password ends the sessions that began with the old one, and no oth
   const [changed] = await users(["ada"]);
   later = { users: [...known.filter(({ name }) => name !== "ada"), changed as (typeof known)[number]] };
   await world.kit.call("config.reload");
-  assert.is(await meOf(ada), undefined, "who knew the old one is out");
+  assert.is(await ada.me(), undefined, "who knew the old one is out");
   assert.is((await ada.call("builders.pause", { builder: "plain" })).json.error.data.code, "BELFRY_FORBIDDEN");
-  assert.is(await meOf(linked), "ada", "she did not come with it");
-  assert.is(await meOf(bob), "bob");
+  assert.is(await linked.me(), "ada", "she did not come with it");
+  assert.is(await bob.me(), "bob");
   assert.is((await ada.signIn("ada", "ada!")).headers.location, "/");
-  assert.is(await meOf(ada), "ada");
+  assert.is(await ada.me(), "ada");
   const listed = JSON.stringify(await world.kit.call("sessions.list"));
   assert.not.match(listed, /password"?:/, "what tells them apart is shown to nobody");
   assert.is.not(old, changed?.password);
@@ -192,9 +190,7 @@ test("a stream and a WebSocket end soon after their session has", async () => {
   page.send(`GET /web/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nCookie: ${reader.cookie}\r\n\r\n`);
   await page.until(/text\/event-stream/);
   using socket = new Line(port);
-  socket.send(
-    `GET /rpc HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nOrigin: ${world.url}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: ${reader.cookie}\r\n\r\n`,
-  );
+  socket.send(webSocketWish("/rpc", `Origin: ${world.url}\r\nCookie: ${reader.cookie}\r\n`, `127.0.0.1:${port}`));
   await socket.until(/101 Switching/);
   await reader.post("/auth/sign-out", {});
   await Promise.all([stream.closed, page.closed, socket.closed]);

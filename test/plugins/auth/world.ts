@@ -7,12 +7,14 @@ import { xmlrpc } from "@belfry/xmlrpc";
 import type { Config, z } from "belfry";
 import { hashPassword } from "../../../plugins/auth/src/password.ts";
 import { type Answer, ask } from "../http/world.ts";
-import { type WebWorld, webWorld } from "../web/world.ts";
+import { FORM, type WebWorld, webWorld } from "../web/world.ts";
 
 /** Cheap, so that tests are quick. */
 export const CHEAP = { log2: 4, r: 1, p: 1 };
 
 export type Options = z.input<typeof auth.definition.options>;
+
+const ME = /signed in as <a href="\/tokens"><b dir="auto">([^<]*)/;
 
 /** A browser as far as cookies, origin and redirects go. */
 export class Reader {
@@ -40,7 +42,7 @@ export class Reader {
       body: new URLSearchParams(fields).toString(),
       headers: {
         accept: "text/html",
-        "content-type": "application/x-www-form-urlencoded",
+        ...FORM,
         origin: this.url,
         ...this.#own(),
         ...headers,
@@ -51,6 +53,11 @@ export class Reader {
 
   signIn(user: string, password: string, more: Record<string, string> = {}): Promise<Answer> {
     return this.post("/auth/sign-in", { user, password, ...more });
+  }
+
+  /** Whom the first page says that he is; nobody without a session. */
+  async me(headers: Record<string, string> = {}): Promise<string | undefined> {
+    return ME.exec((await this.get("/", headers)).body)?.[1];
   }
 
   /** Calls a method as a script of a page would. */

@@ -227,6 +227,11 @@ export class Line {
   }
 }
 
+/** The lines with which a client asks for a WebSocket; more of them end in CRLF each. */
+export function webSocketWish(path: string, more = "", host = "localhost"): string {
+  return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${more}\r\n`;
+}
+
 /** Waits until something is so, at most 10 s. */
 export async function eventually(check: () => boolean, what = "it never became so"): Promise<void> {
   const end = Date.now() + 10_000;

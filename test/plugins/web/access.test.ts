@@ -1,11 +1,9 @@
-import httpPlugin, { http } from "@belfry/http";
-import webPlugin, { web } from "@belfry/web";
 import type { Caller, CallerFacts } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
-import { ask, type FakeApi, World } from "../http/world.ts";
-import { basic, webWorld } from "./world.ts";
+import { ask } from "../http/world.ts";
+import { basic, pagesOver, webWorld } from "./world.ts";
 
 const test = suite("who sees what, and how long it is kept");
 
@@ -130,9 +128,7 @@ test("a page that a crowd asks for is made once, until something happens, and fo
       return api.call(name, params, caller, signal);
     },
   };
-  await using other = new World(counting as unknown as FakeApi, [httpPlugin, webPlugin]);
-  await other.start(http, { port: 0, grace: 200 });
-  await other.start(web, {});
+  await using other = await pagesOver(counting);
   const calls = async (headers = {}) => {
     const before = asked.length;
     assert.is((await ask(`${other.url}/builders`, { headers })).status, 200);

@@ -1,6 +1,5 @@
-import { force } from "@belfry/schedulers";
 import { step } from "@belfry/testkit";
-import { type WebWorld, webWorld } from "./world.ts";
+import { oneBuilder, type WebWorld, webWorld } from "./world.ts";
 
 export const LINES = 1_000_000;
 /** Lines, counted from 1, that have the word "needle", and such that name an error. */
@@ -27,13 +26,7 @@ export async function bigLogWorld(): Promise<WebWorld & { log: string }> {
       return { result: "success" };
     },
   });
-  const world = await webWorld(
-    {},
-    {
-      builders: [{ name: "big", workers: ["w"], steps: [prints] }],
-      schedulers: [force({ name: "force", builders: ["big"] })],
-    },
-  );
+  const world = await webWorld({}, oneBuilder("big", prints));
   const { buildset } = await world.kit.call("schedulers.force", {});
   await world.kit.buildsetEnd(buildset, 120_000);
   return Object.assign(world, { log: `${world.url}/builders/big/builds/1/steps/1/logs/1` });

@@ -1,33 +1,21 @@
 // time limit: 300 s
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { force } from "@belfry/schedulers";
-import { step } from "@belfry/testkit";
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { bigLogWorld, ERRORS, LINES, NEEDLES } from "./big-log.ts";
-import { executable, missing, openBrowser } from "./browser.ts";
+import { complaintsOf, excessWidth, NARROW, openBrowser, seriousFaults } from "./browser.ts";
+import { browserSuite } from "./browser-suite.ts";
 import { Cable } from "./cable.ts";
-import { type WebWorld, webWorld } from "./world.ts";
+import { numbered, talkingWorld } from "./log-world.ts";
 
-const logs = suite("logs in a real browser");
-if (executable === undefined) console.log(missing);
-const test = executable === undefined ? logs.skip : logs;
+const { test, run } = browserSuite("logs in a real browser");
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MOST = 2_000;
 
 /** A page that notes what a browser complains about, and the most elements that the lines ever had. */
 async function openPage(browser: Awaited<ReturnType<typeof openBrowser>>, options: BrowserContextOptions = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("dialog", (dialog) => {
-    complaints.push(`dialog ${dialog.message()}`);
-    void dialog.dismiss();
-  });
+  const complaints = complaintsOf(page);
   page.on("popup", () => complaints.push("a window was opened"));
   await page.addInitScript(() => {
     const counts = { most: 0 };
@@ -70,49 +58,6 @@ const inSight = (page: Page, line: number) =>
     const { top = -1, bottom = -1 } = document.getElementById(id)?.getBoundingClientRect() ?? {};
     return top >= 0 && bottom <= window.innerHeight;
   }, `L${line}`);
-
-/** A master with a build of "talks", which writes what it is told. */
-async function talkingWorld(
-  first: string,
-): Promise<WebWorld & { log: string; write(text: string): Promise<void>; end(): void }> {
-  let write = (_text: string): Promise<void> => Promise.resolve();
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  const talks = step({
-    run: async (ctx) => {
-      const log = ctx.log("out");
-      write = async (text) => void (await log.write(text));
-      await log.write(first);
-      await ended;
-      return { result: "success" };
-    },
-  });
-  const world = await webWorld(
-    {},
-    {
-      builders: [{ name: "talks", workers: ["w"], steps: [talks] }],
-      schedulers: [force({ name: "force", builders: ["talks"] })],
-    },
-  );
-  await world.kit.call("schedulers.force", {});
-  await world.kit.event("log.grew");
-  const log = `${world.url}/builders/talks/builds/1/steps/1/logs/1`;
-  return {
-    ...world,
-    log,
-    write: (text) => write(text),
-    end,
-    async [Symbol.asyncDispose]() {
-      end();
-      await world[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const numbered = (count: number, from = 0) =>
-  Array.from({ length: count }, (_, i) => `line ${from + i + 1}\n`).join("");
 
 test("a log of a million lines opens at any line, range or end by its address, and by keys", async () => {
   await using world = await bigLogWorld();
@@ -227,7 +172,7 @@ test("long lines in one row, and times, are switched on for good", async () => {
   await using world = await talkingWorld(`${"long ".repeat(200)}\n${numbered(20)}`);
   world.end();
   await using browser = await openBrowser();
-  const { page } = await openPage(browser, { viewport: { width: 390, height: 800 }, timezoneId: "Asia/Tokyo" });
+  const { page } = await openPage(browser, { viewport: NARROW, timezoneId: "Asia/Tokyo" });
   await page.goto(world.log);
   const height = () => page.evaluate(() => document.getElementById("L1")?.getBoundingClientRect().height ?? 0);
   const width = () => page.evaluate(() => document.documentElement.scrollWidth);
@@ -406,29 +351,17 @@ test("a log needs no sideways scrolling on a narrow screen, and axe finds no ser
   await using world = await talkingWorld(`${[...colours, ...more].join("\n")}\n${numbered(60)}`);
   await using browser = await openBrowser();
   for (const colorScheme of ["light", "dark"] as const) {
-    const { page, complaints } = await openPage(browser, { colorScheme, viewport: { width: 390, height: 800 } });
+    const { page, complaints } = await openPage(browser, { colorScheme, viewport: NARROW });
     const queries = ["", "?errors=1", "?find=line&list=1", "?from=9999", "#L3-L18"];
     for (const query of colorScheme === "dark" ? queries.slice(0, 2) : queries) {
       await page.goto("about:blank");
       await page.goto(`${world.log}${query}`);
       if (query === "") for (const button of await page.locator("[data-switch]").all()) await button.click();
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(wide <= 390, `${query} is ${wide} wide`);
-      await page.evaluate(axe);
-      const serious = await page.evaluate(async () => {
-        const { violations } = await (
-          window as unknown as {
-            axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
-          }
-        ).axe.run();
-        return violations
-          .filter(({ impact }) => impact === "serious" || impact === "critical")
-          .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-      });
-      assert.equal(serious, [], `${query} ${colorScheme}`);
+      assert.is(await excessWidth(page), 0, `${query} is wider than the screen`);
+      assert.equal(await seriousFaults(page), [], `${query} ${colorScheme}`);
     }
     assert.equal(complaints, []);
   }
 });
 
-logs.run();
+run();

@@ -1,20 +1,14 @@
 // time limit: 300 s
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { source, until } from "@belfry/testkit";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openDemo } from "../../demo/demo.ts";
 import { NOW } from "../../demo/history.ts";
-import { executable, missing, openBrowser } from "./browser.ts";
-import { webWorld } from "./world.ts";
+import { complaintsOf, excessWidth, NARROW, openBrowser, seriousFaults } from "./browser.ts";
+import { browserSuite } from "./browser-suite.ts";
+import { bearer, webWorld } from "./world.ts";
 
-const pages = suite("all pages in a real browser");
-if (executable === undefined) console.log(missing);
-const test = executable === undefined ? pages.skip : pages;
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const { test, run } = browserSuite("all pages in a real browser");
 
 /** Each page of the demo farm, and words that are on it. */
 const PAGES: readonly [path: string, words: string][] = [
@@ -43,16 +37,6 @@ const PAGES: readonly [path: string, words: string][] = [
   ["/about", "does its work"],
   ["/nothing", "BELFRY_WEB_PAGE_UNKNOWN"],
 ];
-
-/** What a browser complains about, such as something that the policy forbids. */
-function complaints(page: Page): string[] {
-  const found: string[] = [];
-  page.on("pageerror", (error) => found.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" && !/status of 404/.test(message.text())) found.push(message.text());
-  });
-  return found;
-}
 
 /** Chromium gives up a navigation of its own accord now and then, when the machine is busy; what a server does wrong has other names. */
 async function visit(page: Page, url: string): Promise<void> {
@@ -83,36 +67,12 @@ async function openFarm() {
   const url = (path: string) =>
     demo.url + path.replace(/[A-Z]{6,}/g, (name) => String(names[name as keyof typeof names]));
   const open = async (browser: Browser, options: BrowserContextOptions = {}) => {
-    const context = await browser.newContext({ extraHTTPHeaders: { authorization: `Bearer ${token}` }, ...options });
+    const context = await browser.newContext({ extraHTTPHeaders: bearer(token), ...options });
     await context.clock.setFixedTime(NOW);
     const page = await context.newPage();
-    return { page, found: complaints(page), close: () => context.close() };
+    return { page, found: complaintsOf(page), close: () => context.close() };
   };
   return { demo, url, open, [Symbol.asyncDispose]: () => demo[Symbol.asyncDispose]() };
-}
-
-interface Violation {
-  id: string;
-  impact: string;
-  nodes: { html: string }[];
-}
-
-/** Faults by axe; nothing but colours is another thing in the dark. */
-async function serious(page: Page, colours: boolean): Promise<string[]> {
-  await page.evaluate(axe);
-  const options = colours ? { runOnly: ["color-contrast", "link-in-text-block"] } : {};
-  const violations = await page.evaluate(
-    async (given) =>
-      (
-        await (window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }).axe.run(
-          given,
-        )
-      ).violations,
-    options,
-  );
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }
 
 test("on a narrow screen, light and dark, no page scrolls sideways, none has a serious fault by axe, and each says what it should", async () => {
@@ -120,17 +80,16 @@ test("on a narrow screen, light and dark, no page scrolls sideways, none has a s
   await using browser = await openBrowser();
   const faults: string[] = [];
   const schemes = (["light", "dark"] as const).map(async (colorScheme) => {
-    const { page, found } = await farm.open(browser, { colorScheme, viewport: { width: 390, height: 800 } });
+    const { page, found } = await farm.open(browser, { colorScheme, viewport: NARROW });
     for (const [path, words] of PAGES) {
       await visit(page, farm.url(path));
       const fault = (text: string) => faults.push(`${path} (${colorScheme}) ${text}`);
       if (!(await page.locator("main").textContent())?.includes(words)) fault(`does not say "${words}"`);
-      const [wide = 0, width = 0] = await page.evaluate(() => [
-        document.documentElement.scrollWidth,
-        document.documentElement.clientWidth,
-      ]);
-      if (wide > width) fault(`is ${wide} wide`);
-      for (const violation of await serious(page, colorScheme === "dark")) fault(violation);
+      const excess = await excessWidth(page);
+      if (excess > 0) fault(`is ${excess} pixels too wide`);
+      // Nothing but colours is another thing in the dark.
+      const rules = colorScheme === "dark" ? ["color-contrast", "link-in-text-block"] : undefined;
+      for (const serious of await seriousFaults(page, rules)) fault(serious);
     }
     faults.push(...found);
   });
@@ -202,16 +161,14 @@ async function openWorld() {
     },
   });
   const world = await webWorld({}, { sources: [watched] });
-  const token = await world.token("hand", { scopes: ["control"] });
-  return { world, polls: () => polls, options: { extraHTTPHeaders: { authorization: `Bearer ${token}` } } };
+  return { ...world, polls: () => polls, options: { extraHTTPHeaders: await world.hand() } };
 }
 
 test("a build is forced with typed parameters, watched, stopped and built again, all in the browser", async () => {
-  const { world, options } = await openWorld();
-  await using _ = world;
+  await using world = await openWorld();
   await using browser = await openBrowser();
-  const page = await browser.newPage(options);
-  const found = complaints(page);
+  const page = await browser.newPage(world.options);
+  const found = complaintsOf(page);
   await visit(page, `${world.url}/builders/plain`);
   await page.getByText("Build now with asking").click();
   const form = page.locator('form[action="/do/force"]').filter({ has: page.locator('input[value="asking"]') });
@@ -242,11 +199,10 @@ test("a build is forced with typed parameters, watched, stopped and built again,
 });
 
 test("what waits is cancelled, builders and workers are paused and resumed, and a source looks now, in the browser", async () => {
-  const { world, polls, options } = await openWorld();
-  await using _ = world;
+  await using world = await openWorld();
   await using browser = await openBrowser();
-  const page = await browser.newPage(options);
-  const found = complaints(page);
+  const page = await browser.newPage(world.options);
+  const found = complaintsOf(page);
   await visit(page, `${world.url}/builders/plain`);
   const pausing = page.locator('form[action="/do/pause"]');
   await pausing.locator('[name="reason"]').fill("the disk burns");
@@ -275,10 +231,10 @@ test("what waits is cancelled, builders and workers are paused and resumed, and 
   await page.getByRole("button", { name: "Pause" }).waitFor();
   assert.is((await world.kit.call("workers.get", { worker: "w" })).paused, false);
 
-  const before = polls();
+  const before = world.polls();
   await visit(page, `${world.url}/sources`);
   await page.getByRole("button", { name: "Let the source look now" }).click();
-  await until(async () => polls() > before, "the poll");
+  await until(async () => world.polls() > before, "the poll");
   await visit(page, `${world.url}/schedulers`);
   await page.getByRole("button", { name: "Disable by hand" }).click();
   await page.getByRole("button", { name: "Enable by hand" }).click();
@@ -287,12 +243,11 @@ test("what waits is cancelled, builders and workers are paused and resumed, and 
 });
 
 test("the waterfall shows a build that begins and ends without a reload, and boxes that were ticked stay so", async () => {
-  const { world, options } = await openWorld();
-  await using _ = world;
+  await using world = await openWorld();
   await using browser = await openBrowser();
-  const page = await browser.newPage(options);
+  const page = await browser.newPage(world.options);
   await visit(page, `${world.url}/waterfall`);
-  const workers = await browser.newPage(options);
+  const workers = await browser.newPage(world.options);
   await visit(workers, `${world.url}/workers`);
   await workers.getByLabel("Choose w").check();
   await world.begin();
@@ -303,11 +258,4 @@ test("the waterfall shows a build that begins and ends without a reload, and box
   await page.locator('.cell.success a[href="/builders/slow/builds/1"]').waitFor({ timeout: 20_000 });
 });
 
-// A master that waits for a worker's word has nothing that keeps the process running.
-let alive: NodeJS.Timeout;
-pages.before(() => {
-  alive = setInterval(() => {}, 1_000);
-});
-pages.after(() => clearInterval(alive));
-
-pages.run();
+run();

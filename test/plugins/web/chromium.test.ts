@@ -1,64 +1,19 @@
 // time limit: 300 s
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { segment } from "../../../plugins/web/src/urls.ts";
-import { executable, missing, openBrowser } from "./browser.ts";
+import { complaintsOf, excessWidth, NARROW, openBrowser, seriousFaults } from "./browser.ts";
+import { browserSuite } from "./browser-suite.ts";
 import { Cable } from "./cable.ts";
-import { ODD, webWorld } from "./world.ts";
+import { basic, everyPage, ODD, ODD_CHANGE, webWorld } from "./world.ts";
 
-const pages = suite("pages in a real browser");
-if (executable === undefined) console.log(missing);
-const test = executable === undefined ? pages.skip : pages;
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-const ALL = [
-  "/",
-  "/builders",
-  "/builders/plain",
-  "/builders/plain/builds/1",
-  "/builders/plain/builds/1/steps/1/logs/1",
-  "/requests",
-  "/requests/1",
-  "/buildsets/1",
-  "/changes",
-  "/changes/1",
-  "/workers",
-  "/workers/w",
-  "/schedulers",
-  "/sources",
-  "/waterfall",
-  "/console",
-  "/grid",
-  "/tgrid",
-  "/plugins",
-  "/about",
-  "/nothing",
-];
-
-/** What a browser complains about, such as something that the policy forbids. */
-function complaints(page: Page): string[] {
-  const found: string[] = [];
-  page.on("pageerror", (error) => found.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" && !/status of 404/.test(message.text())) found.push(message.text());
-  });
-  page.on("dialog", (dialog) => {
-    found.push(`dialog ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  return found;
-}
+const { test, run } = browserSuite("pages in a real browser");
 
 test("a build that runs is seen to end without a reload, and so is the first page", async () => {
   await using world = await webWorld();
   await using browser = await openBrowser();
   await world.begin();
   const page = await browser.newPage();
-  const found = complaints(page);
+  const found = complaintsOf(page);
   await page.goto(`${world.url}/builders/slow/builds/1`);
   await page.evaluate(() => Object.assign(window, { same: true }));
   await page.locator(".result .running").waitFor();
@@ -127,20 +82,11 @@ test("light and dark are the reader's, by his system and by the switch, which is
 test("nothing is executed and nothing is forbidden on any page, with the worst of names", async () => {
   await using world = await webWorld();
   await using browser = await openBrowser();
-  await world.kit.addChange({
-    author: ODD,
-    comments: ODD,
-    branch: ODD,
-    revision: ODD,
-    repository: ODD,
-    files: [ODD],
-    link: "javascript:alert(1)",
-  });
+  await world.kit.addChange(ODD_CHANGE);
   await world.build(ODD, "failure", { reason: ODD, branch: ODD, revision: ODD });
   const page = await browser.newPage();
-  const found = complaints(page);
-  const odd = segment(ODD);
-  for (const path of ALL) await page.goto(`${world.url}${path.replace("plain", odd)}`);
+  const found = complaintsOf(page);
+  for (const path of [...everyPage(ODD), "/nothing"]) await page.goto(`${world.url}${path}`);
   await page.goto(`${world.url}/builders`);
   await page.getByRole("link", { name: ODD, exact: true }).first().click();
   assert.is(await page.locator("h1").textContent(), ODD);
@@ -155,33 +101,14 @@ test("a narrow screen needs no sideways scrolling, and axe finds no serious faul
   await world.kit.event("build.explained");
   await world.kit.call("builders.pause", { builder: "plain", reason: "for the test" });
   await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
-  const token = await world.token("hand", { scopes: ["control"] });
+  const extraHTTPHeaders = await world.hand();
   for (const colorScheme of ["light", "dark"] as const) {
-    const context = await browser.newContext({
-      colorScheme,
-      viewport: { width: 390, height: 800 },
-      extraHTTPHeaders: { authorization: `Bearer ${token}` },
-    });
+    const context = await browser.newContext({ colorScheme, viewport: NARROW, extraHTTPHeaders });
     const page = await context.newPage();
-    for (const path of ALL) {
+    for (const path of [...everyPage(), "/nothing"]) {
       await page.goto(`${world.url}${path}`);
-      const [wide, width] = await page.evaluate(() => [
-        document.documentElement.scrollWidth,
-        document.documentElement.clientWidth,
-      ]);
-      assert.ok((wide ?? 0) <= (width ?? 0), `${path} is ${wide} wide`);
-      await page.evaluate(axe);
-      const serious = await page.evaluate(async () => {
-        const { violations } = await (
-          window as unknown as {
-            axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
-          }
-        ).axe.run();
-        return violations
-          .filter(({ impact }) => impact === "serious" || impact === "critical")
-          .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-      });
-      assert.equal(serious, [], `${path} ${colorScheme}`);
+      assert.is(await excessWidth(page), 0, `${path} is wider than the screen`);
+      assert.equal(await seriousFaults(page), [], `${path} ${colorScheme}`);
     }
     await context.close();
   }
@@ -193,7 +120,7 @@ test("without JavaScript everything is there, and a form does its work", async (
   const token = await world.token("hand", { scopes: ["control"] });
   const context = await browser.newContext({
     javaScriptEnabled: false,
-    extraHTTPHeaders: { authorization: `Basic ${Buffer.from(`me:${token}`).toString("base64")}` },
+    extraHTTPHeaders: basic(token),
   });
   const page = await context.newPage();
   await page.goto(`${world.url}/builders/plain`);
@@ -225,11 +152,4 @@ test("the keyboard reaches everything, and the focus is seen", async () => {
   await page.waitForURL(/\/builders\?q=plain/);
 });
 
-// A master that waits for a worker's word has nothing that keeps the process running.
-let alive: NodeJS.Timeout;
-pages.before(() => {
-  alive = setInterval(() => {}, 1_000);
-});
-pages.after(() => clearInterval(alive));
-
-pages.run();
+run();

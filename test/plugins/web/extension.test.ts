@@ -1,10 +1,9 @@
-import httpPlugin, { http } from "@belfry/http";
 import webPlugin, { html, recordApi, recordedApi, WEB, web } from "@belfry/web";
 import type { Json } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ask, type FakeApi, rejects, World } from "../http/world.ts";
-import { webWorld } from "./world.ts";
+import { ask, rejects, World } from "../http/world.ts";
+import { everyPage, pagesOver, webWorld } from "./world.ts";
 
 const test = suite("what plugins add to the pages");
 
@@ -71,48 +70,23 @@ test("every page is the same on a recording, with no master behind it", async ()
   await world.kit.addChange({ revision: "r1", author: "Ada" });
   await world.build("plain", "failure", { revision: "r1" });
   await world.kit.event("build.explained");
-  const paths = [
-    "/",
-    "/builders",
-    "/builders/plain",
-    "/builders/plain/builds/1",
-    "/builders/plain/builds/1/steps/1/logs/1",
-    "/requests",
-    "/requests/1",
-    "/buildsets/1",
-    "/changes",
-    "/changes/1",
-    "/workers",
-    "/workers/w",
-    "/schedulers",
+  const more = [
     "/schedulers/by%20hand",
-    "/sources",
-    "/waterfall",
     "/waterfall?q=plain&until=4000000000000",
-    "/console",
     "/console?revision=r1",
-    "/grid",
-    "/tgrid",
     "/badges/plain.svg",
-    "/plugins",
-    "/about",
   ];
+  const paths = [...everyPage(), ...more];
   const { api, recording } = recordApi(world.kit.master.api);
-  const serve = async (shown: typeof api) => {
-    const other = new World(shown as unknown as FakeApi, [httpPlugin, webPlugin]);
-    await other.start(http, { port: 0, grace: 200 });
-    await other.start(web, {});
-    return other;
-  };
   const read = async (from: World, path: string) => {
     const { status, body } = await ask(`${from.url}${path}`);
     assert.is(status, 200, path);
     return body.replace(/ data-position="\d+"/, "");
   };
-  await using live = await serve(api);
+  await using live = await pagesOver(api);
   const before = new Map<string, string>();
   for (const path of paths) before.set(path, await read(live, path));
-  await using still = await serve(recordedApi(JSON.parse(JSON.stringify(recording)) as Record<string, Json>));
+  await using still = await pagesOver(recordedApi(JSON.parse(JSON.stringify(recording)) as Record<string, Json>));
   for (const path of paths) assert.is(await read(still, path), before.get(path), path);
   assert.is((await ask(`${still.url}/builders/other`)).status, 404);
 });

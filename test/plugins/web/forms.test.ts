@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
 import { httpUrl } from "../../bench/http-url.ts";
 import { ask } from "../http/world.ts";
-import { basic, ODD, webWorld } from "./world.ts";
+import { basic, FORM, formKeyOf, ODD, webWorld } from "./world.ts";
 
 const test = suite("forms");
 
@@ -22,7 +22,7 @@ test("who may not sees no buttons, and his forms are refused", async () => {
   const answer = await ask(`${world.url}/do/rebuild`, {
     method: "POST",
     body: "builder=plain&number=1",
-    headers: { "content-type": "application/x-www-form-urlencoded" },
+    headers: FORM,
   });
   assert.is(answer.status, 403);
   assert.match(answer.body, "BELFRY_WEB_FORM_REFUSED");
@@ -30,7 +30,7 @@ test("who may not sees no buttons, and his forms are refused", async () => {
 
 test("a build is stopped, rebuilt and cancelled by forms that need no script", async () => {
   await using world = await webWorld();
-  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const headers = await world.hand();
   const set = await world.begin();
   const stopped = await world.send("/builders/slow/builds/1", "stop", { reason: ODD }, headers);
   assert.equal([stopped.status, stopped.headers.location], [303, "/builders/slow/builds/1"]);
@@ -46,7 +46,7 @@ test("a build is stopped, rebuilt and cancelled by forms that need no script", a
 
 test("a builder is paused with a reason, and resumed", async () => {
   await using world = await webWorld();
-  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const headers = await world.hand();
   await world.send("/builders/plain", "pause", { reason: ODD }, headers);
   assert.is((await world.kit.call("builders.get", { builder: "plain" })).pausedReason, ODD);
   await world.send("/builders/plain", "resume", {}, headers);
@@ -56,7 +56,7 @@ test("a builder is paused with a reason, and resumed", async () => {
 test("workers are paused with a reason, several at once, and resumed; the others go on", async () => {
   const workers = ["w", "x", ODD].map((name) => fakeWorker({ name }));
   await using world = await webWorld({}, { workers });
-  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const headers = await world.hand();
   const paused = async () =>
     (await world.kit.call("workers.list")).items
       .filter((one: { paused: boolean }) => one.paused)
@@ -67,7 +67,7 @@ test("workers are paused with a reason, several at once, and resumed; the others
   assert.equal([one.status, one.headers.location], [303, `/workers/${segment(ODD)}`]);
   assert.equal(await paused(), [[ODD, ODD]]);
   const { body } = await world.get("/workers", headers);
-  const key = /name="_form" value="([^"]*)"/.exec(body)?.[1] ?? "";
+  const key = formKeyOf(body);
   const chosen = new URLSearchParams([
     ["_form", key],
     ["worker", "w"],
@@ -78,7 +78,7 @@ test("workers are paused with a reason, several at once, and resumed; the others
     method: "POST",
     body: chosen.toString(),
     headers: {
-      "content-type": "application/x-www-form-urlencoded",
+      ...FORM,
       origin: world.url,
       referer: `${world.url}/workers`,
       ...headers,
@@ -98,7 +98,7 @@ test("workers are paused with a reason, several at once, and resumed; the others
 
 test("a request that waits gets another priority", async () => {
   await using world = await webWorld();
-  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const headers = await world.hand();
   await world.kit.call("builders.pause", { builder: "plain" });
   await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
   assert.is((await world.send("/requests/1", "prioritize", { priority: "7" }, headers)).status, 303);
@@ -108,7 +108,7 @@ test("a request that waits gets another priority", async () => {
 
 test("a scheduler is disabled and enabled", async () => {
   await using world = await webWorld();
-  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const headers = await world.hand();
   await world.send("/schedulers", "disable", { reason: "moving" }, headers);
   const first = async () =>
     (await world.kit.call("schedulers.list")).items.find(({ disabled }: { disabled: unknown }) => disabled !== null);
@@ -120,7 +120,7 @@ test("a scheduler is disabled and enabled", async () => {
 
 test("the form of a scheduler asks for its parameters, and what is wrong with them is told", async () => {
   await using world = await webWorld();
-  const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };
+  const headers = await world.hand();
   const { body } = await world.get("/builders/plain", headers);
   for (const name of ["p.word", "p.times", "p.really", "p.colour", "p.many", "p.inner.note"])
     assert.match(body, `name="${name}"`);
@@ -162,12 +162,12 @@ test("a browser's form needs the key that was made for its reader, and its own s
   await world.build("plain");
   const page = "/builders/plain";
   assert.is((await world.send(page, "pause", {}, ann)).status, 303);
-  const key = /name="_form" value="([^"]*)"/.exec((await world.get(page, bob)).body)?.[1] ?? "";
+  const key = formKeyOf((await world.get(page, bob)).body);
   const raw = (body: string, headers: Record<string, string>) =>
     ask(`${world.url}/do/pause`, {
       method: "POST",
       body,
-      headers: { "content-type": "application/x-www-form-urlencoded", ...ann, ...headers },
+      headers: { ...FORM, ...ann, ...headers },
     });
   assert.is((await raw("builder=plain", {})).status, 403);
   assert.is((await raw(`builder=plain&_form=${key}`, {})).status, 403, "a key of somebody else");
@@ -178,10 +178,7 @@ test("a browser's form needs the key that was made for its reader, and its own s
 
 test("an action that is not there, and one that was too late, are pages too", async () => {
   await using world = await webWorld();
-  const headers = {
-    authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}`,
-    "content-type": "application/x-www-form-urlencoded",
-  };
+  const headers = { ...(await world.hand()), ...FORM };
   assert.is((await ask(`${world.url}/do/nothing`, { method: "POST", headers })).status, 404);
   assert.is((await ask(`${world.url}/builders`, { method: "POST", headers })).status, 404);
   await world.build("plain");
@@ -206,7 +203,7 @@ test("a form outlives a restart of the master, and what it is made with is told 
     const { token } = await first.call("tokens.add", { name: "hand", scopes: ["admin"] });
     const headers = basic(token);
     const page = await ask(`${httpUrl(first.master)}/builders/plain`, { headers });
-    const _form = /name="_form" value="([^"]+)"/.exec(page.body)?.[1] ?? "";
+    const _form = formKeyOf(page.body);
     const admin = (await first.master.api.authenticate(token)) as Caller;
     const refused = await rejects(first.call("web.formKey", {}, admin));
     assert.is((refused as BelfryError).code, "BELFRY_WEB_INTERNAL_ONLY");
@@ -214,8 +211,7 @@ test("a form outlives a restart of the master, and what it is made with is told 
     await using second = await life();
     const url = httpUrl(second.master);
     const body = new URLSearchParams({ _form, builder: "plain" }).toString();
-    const type = { "content-type": "application/x-www-form-urlencoded", origin: url };
-    const sent = await ask(`${url}/do/pause`, { method: "POST", body, headers: { ...headers, ...type } });
+    const sent = await ask(`${url}/do/pause`, { method: "POST", body, headers: { ...headers, ...FORM, origin: url } });
     assert.is(sent.status, 303, sent.body);
     assert.is((await second.call("builders.get", { builder: "plain" })).paused, true);
   } finally {

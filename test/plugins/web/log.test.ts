@@ -1,55 +1,13 @@
 import { gunzipSync } from "node:zlib";
-import { force } from "@belfry/schedulers";
 import { logStore, step } from "@belfry/testkit";
-import type { LogChannel } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { MemoryLogStore } from "../testkit/memory-log-store.ts";
-import { type WebWorld, webWorld } from "./world.ts";
+import { AT, logWorld, numbered } from "./log-world.ts";
+import { oneBuilder, webWorld } from "./world.ts";
 
 const test = suite("the page of a log");
 
-const AT = "/builders/talks/builds/1/steps/1/logs";
-
-interface LogWorld extends WebWorld {
-  /** The numbers of the lines on a page of the first log. */
-  numbers(query: string): Promise<number[]>;
-  page(query: string): Promise<string>;
-}
-
-/** A master with a finished build of "talks", whose step has written some logs, each in parts. */
-async function logWorld(
-  ...logs: (readonly (readonly [text: string | Uint8Array, channel?: LogChannel])[])[]
-): Promise<LogWorld> {
-  const talks = step({
-    run: async (ctx) => {
-      for (const [i, parts] of logs.entries())
-        for (const [text, channel] of parts) await ctx.log(`log ${i + 1}`).write(text, channel);
-      return { result: "success" };
-    },
-  });
-  const world = await webWorld(
-    {},
-    {
-      builders: [{ name: "talks", workers: ["w"], steps: [talks] }],
-      schedulers: [force({ name: "force", builders: ["talks"] })],
-    },
-  );
-  const { buildset } = await world.kit.call("schedulers.force", {});
-  await world.kit.buildsetEnd(buildset);
-  const page = async (query: string) => {
-    const { status, body } = await world.get(`${AT}/1${query}`);
-    assert.is(status, 200, query);
-    return body;
-  };
-  return {
-    ...world,
-    page,
-    numbers: async (query) => [...(await page(query)).matchAll(/<li id="L(\d+)"/g)].map(([, number]) => Number(number)),
-  };
-}
-
-const numbered = (count: number) => Array.from({ length: count }, (_, i) => `line ${i + 1}\n`).join("");
 const from = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 test("a page begins at any line, has as many as it shall, and leads on", async () => {
@@ -264,16 +222,8 @@ test("a log that was removed from under its page is not found, in the words of t
       return { result: "success" };
     },
   });
-  await using world = await webWorld(
-    {},
-    {
-      logStore: logStore({ store }),
-      builders: [{ name: "talks", workers: ["w"], steps: [talks] }],
-      schedulers: [force({ name: "force", builders: ["talks"] })],
-    },
-  );
-  const { buildset } = await world.kit.call("schedulers.force", {});
-  await world.kit.buildsetEnd(buildset);
+  await using world = await webWorld({}, { logStore: logStore({ store }), ...oneBuilder("talks", talks) });
+  await world.build("talks");
   assert.match((await world.get(`${AT}/1`)).body, '<li id="L1"');
   await store.remove("b/");
   for (const path of [`${AT}/1/raw`, `${AT}/1/text`, `${AT}/1?from=2`, `${AT}/1?find=one`]) {

@@ -3,7 +3,8 @@ import { fakeWorker } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
-import { ODD, type WebWorld, webWorld } from "./world.ts";
+import { AT, logWorld } from "./log-world.ts";
+import { everyPage, ODD, ODD_CHANGE, type WebWorld, webWorld } from "./world.ts";
 
 const test = suite("pages");
 
@@ -17,54 +18,19 @@ const page = async (world: WebWorld, path: string) => {
 };
 const CSP = /^default-src 'none'; script-src 'self'; style-src 'self'; .*frame-ancestors 'none'$/;
 
-/** Every page that a farm with a failed, a good and a running build has. */
-const paths = (builder: string) => {
-  const build = `/builders/${segment(builder)}/builds/1`;
-  return [
-    "/",
-    "/builders",
-    `/builders/${segment(builder)}`,
-    build,
-    `${build}/steps/1/logs/1`,
-    `${build}/steps/1/logs/1?find=error`,
-    "/requests",
-    "/requests/1",
-    "/buildsets/1",
-    "/changes",
-    "/changes/1",
-    "/workers",
-    "/workers/w",
-    "/schedulers",
-    "/sources",
-    "/waterfall",
-    "/console",
-    "/grid",
-    "/tgrid",
-    "/plugins",
-    "/about",
-  ];
-};
-
 test("every page is whole, with no script or style in it, also with the worst of names and texts", async () => {
   await using world = await webWorld();
-  await world.kit.addChange({
-    author: ODD,
-    comments: `${ODD}\n${ODD}`,
-    branch: ODD,
-    revision: ODD,
-    repository: ODD,
-    files: [ODD],
-    link: "javascript:alert(1)",
-    project: ODD,
-    properties: { [ODD]: ODD },
-  });
+  await world.kit.addChange(ODD_CHANGE);
   await world.build(ODD, "failure", { reason: ODD, branch: ODD, revision: ODD });
   await world.kit.event("build.explained");
   await world.kit.call("builders.pause", { builder: ODD, reason: ODD });
   await world.kit.call("schedulers.force", { scheduler: "by hand", builders: [ODD], reason: ODD, branch: ODD });
-  const token = await world.token("in control", { scopes: ["control"] });
-  for (const headers of [{}, { authorization: `Bearer ${token}` }]) {
-    for (const path of [...paths(ODD), `/builders?q=${encodeURIComponent(ODD)}`, `/${encodeURIComponent(ODD)}`]) {
+  const found = [
+    `/builders/${segment(ODD)}/builds/1/steps/1/logs/1?find=error`,
+    `/builders?q=${encodeURIComponent(ODD)}`,
+  ];
+  for (const headers of [{}, await world.hand()]) {
+    for (const path of [...everyPage(ODD), ...found, `/${encodeURIComponent(ODD)}`]) {
       const answer = await world.get(path, headers as Record<string, string>);
       assert.match(String(answer.status), /^(200|404)$/, path);
       assert.match(answer.headers["content-security-policy"] as string, CSP, path);
@@ -150,45 +116,19 @@ test("a build that runs shows the end of what is written, and a progress", async
 
 test("a log opens at any line, is searched and downloaded whole", async () => {
   const lines = Array.from({ length: 2_345 }, (_, i) => `line ${i}${i % 1_000 === 7 ? " needle" : ""}`);
-  const { step, testMaster, fakeWorker } = await import("@belfry/testkit");
-  const { http } = await import("@belfry/http");
-  const { web } = await import("@belfry/web");
-  const { force } = await import("@belfry/schedulers");
-  const { httpUrl } = await import("../../bench/http-url.ts");
-  const { ask } = await import("../http/world.ts");
-  const talks = step({
-    run: async (ctx) => {
-      await ctx.log("out").write(`${lines.join("\n")}\n`);
-      return { result: "success" };
-    },
-  });
-  await using kit = await testMaster({
-    config: {
-      access: { anonymous: "read" },
-      services: [http({ port: 0 }), web()],
-      workers: [fakeWorker({ name: "w" })],
-      schedulers: [force({ name: "force", builders: ["talks"] })],
-      builders: [{ name: "talks", workers: ["w"], steps: [talks] }],
-    },
-  });
-  const { buildset } = await kit.call("schedulers.force", {});
-  await kit.buildsetEnd(buildset);
-  const at = `${httpUrl(kit.master)}/builders/talks/builds/1/steps/1/logs/1`;
-  const shown = async (query: string) => {
-    const { body } = await ask(`${at}${query}`);
-    return [...body.matchAll(/<li id="L(\d+)"/g)].map(([, number]) => Number(number));
-  };
+  const text = `${lines.join("\n")}\n`;
+  await using world = await logWorld([[text]]);
   const from = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
-  assert.equal(await shown(""), from(1, 500));
-  assert.equal(await shown("?from=1201"), from(1_201, 500));
-  assert.equal(await shown("?from=-500"), from(1_846, 500));
-  assert.equal(await shown("?find=NEEDLE&list=1"), [8, 1_008, 2_008]);
-  const raw = await ask(`${at}/raw`);
-  assert.is(raw.body, `${lines.join("\n")}\n`);
+  assert.equal(await world.numbers(""), from(1, 500));
+  assert.equal(await world.numbers("?from=1201"), from(1_201, 500));
+  assert.equal(await world.numbers("?from=-500"), from(1_846, 500));
+  assert.equal(await world.numbers("?find=NEEDLE&list=1"), [8, 1_008, 2_008]);
+  const raw = await world.get(`${AT}/1/raw`);
+  assert.is(raw.body, text);
   assert.is(raw.headers["content-type"], "text/plain; charset=utf-8");
-  const zipped = Buffer.from(await (await fetch(`${at}/raw?gzip=1`)).arrayBuffer());
+  const zipped = Buffer.from(await (await fetch(`${world.url}${AT}/1/raw?gzip=1`)).arrayBuffer());
   assert.is(gunzipSync(zipped).toString(), raw.body);
-  assert.is((await ask(`${httpUrl(kit.master)}/builders/talks/builds/1/steps/1/logs/9`)).status, 404);
+  assert.is((await world.get(`${AT}/9`)).status, 404);
 });
 
 test("requests, buildsets, changes, workers, schedulers and sources have pages that lead to each other", async () => {

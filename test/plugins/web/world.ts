@@ -1,13 +1,54 @@
-import { http } from "@belfry/http";
+import httpPlugin, { http } from "@belfry/http";
 import { force } from "@belfry/schedulers";
 import { fakeWorker, step, type TestMaster, testMaster, until } from "@belfry/testkit";
-import { web } from "@belfry/web";
-import type { Config, Result, StepContext, z } from "belfry";
+import webPlugin, { web } from "@belfry/web";
+import type { Api, Config, Result, StepContext, StepNode, z } from "belfry";
+import { segment } from "../../../plugins/web/src/urls.ts";
 import { httpUrl } from "../../bench/http-url.ts";
-import { type Answer, ask } from "../http/world.ts";
+import { type Answer, ask, type FakeApi, World } from "../http/world.ts";
 
 /** A name, and a text, with everything that markup, an address or a reader would trip over. */
 export const ODD = `a/b "c" & <img src=x onerror=alert(1)>' é😀 \u05d0\u05d1 100% ..`;
+
+/** A change of which all that can be told is such a text. */
+export const ODD_CHANGE = {
+  author: ODD,
+  comments: `${ODD}\n${ODD}`,
+  branch: ODD,
+  revision: ODD,
+  repository: ODD,
+  files: [ODD],
+  link: "javascript:alert(1)",
+  project: ODD,
+  properties: { [ODD]: ODD },
+};
+
+/** The pages of a master that has a change and one build, of the builder, by the worker "w". */
+export function everyPage(builder = "plain"): string[] {
+  const at = `/builders/${segment(builder)}`;
+  return [
+    "/",
+    "/builders",
+    at,
+    `${at}/builds/1`,
+    `${at}/builds/1/steps/1/logs/1`,
+    "/requests",
+    "/requests/1",
+    "/buildsets/1",
+    "/changes",
+    "/changes/1",
+    "/workers",
+    "/workers/w",
+    "/schedulers",
+    "/sources",
+    "/waterfall",
+    "/console",
+    "/grid",
+    "/tgrid",
+    "/plugins",
+    "/about",
+  ];
+}
 
 export interface WebWorld extends AsyncDisposable {
   kit: TestMaster;
@@ -26,6 +67,8 @@ export interface WebWorld extends AsyncDisposable {
     headers?: Record<string, string>,
   ): Promise<Answer>;
   token(name: string, facts?: object): Promise<string>;
+  /** The headers of a program whose token may control. */
+  hand(): Promise<{ authorization: string }>;
 }
 
 /** A master with builders of all kinds, and its pages. */
@@ -130,18 +173,13 @@ export async function webWorld(
     release: () => release(),
     get: (path, headers = {}) => ask(`${url}${path}`, { headers }),
     async send(page, action, fields = {}, headers = {}) {
-      const { body } = await world.get(page, headers);
-      const form = new RegExp(`<form method="post" action="/do/${action}".*?</form>`, "s").exec(body)?.[0];
-      if (form === undefined) throw new Error(`no form "${action}" on ${page}`);
-      const given = [...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
-        ([, name, value]) => [name ?? "", unescaped(value ?? "")],
-      );
-      const sent = new URLSearchParams({ ...Object.fromEntries(given), ...fields }).toString();
+      const given = fieldsOf((await world.get(page, headers)).body, action);
+      const sent = new URLSearchParams({ ...given, ...fields }).toString();
       return ask(`${url}/do/${action}`, {
         method: "POST",
         body: sent,
         headers: {
-          "content-type": "application/x-www-form-urlencoded",
+          ...FORM,
           origin: url,
           referer: `${url}${page}`,
           ...headers,
@@ -149,11 +187,28 @@ export async function webWorld(
       });
     },
     token: async (name, facts = {}) => (await kit.call("tokens.add", { name, scopes: ["read"], ...facts })).token,
+    hand: async () => bearer(await world.token("hand", { scopes: ["control"] })),
     async [Symbol.asyncDispose]() {
       release();
       await kit.close();
     },
   };
+  return world;
+}
+
+/** What a configuration has for one builder, which is built when asked for. */
+export function oneBuilder(name: string, step: StepNode): Pick<Config, "builders" | "schedulers"> {
+  return {
+    builders: [{ name, workers: ["w"], steps: [step] }],
+    schedulers: [force({ name: "by hand", builders: [name] })],
+  };
+}
+
+/** The pages over another API, on a server of their own. */
+export async function pagesOver(api: Api): Promise<World> {
+  const world = new World(api as FakeApi, [httpPlugin, webPlugin]);
+  await world.start(http, { port: 0, grace: 200 });
+  await world.start(web, {});
   return world;
 }
 
@@ -169,3 +224,22 @@ export function unescaped(text: string): string {
 
 /** How a browser that was given a token as the password sends it. */
 export const basic = (token: string) => ({ authorization: `Basic ${Buffer.from(`me:${token}`).toString("base64")}` });
+
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+/** How a form is sent. */
+export const FORM = { "content-type": "application/x-www-form-urlencoded" };
+
+/** What a form of an action, the first or another one on a page, sends by itself. */
+export function fieldsOf(body: string, action: string, nth = 0): Record<string, string> {
+  const forms = [...body.matchAll(new RegExp(`<form method="post" action="/do/${action}".*?</form>`, "gs"))];
+  const form = forms[nth]?.[0];
+  if (form === undefined) throw new Error(`${forms.length} forms of "${action}" in ${body}`);
+  const hidden = form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);
+  return Object.fromEntries([...hidden].map(([, name, value]) => [name ?? "", unescaped(value ?? "")]));
+}
+
+/** The key of the first form on a page, which its reader sends with any of them. */
+export function formKeyOf(body: string): string {
+  return /name="_form" value="([^"]*)"/.exec(body)?.[1] ?? "";
+}

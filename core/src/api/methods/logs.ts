@@ -6,13 +6,13 @@ import { MOST_TEXT } from "../../logs/search/line-search.ts";
 import { logSearchOf } from "../../logs/search/log-search.ts";
 import { PatternError, type SearchQuery } from "../../logs/search/query.ts";
 import type { Row } from "../../store/tables.ts";
+import { buildRef, findBuild } from "../build-ref.ts";
 import { clientOf } from "../callers.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
 import { defineMethod } from "../method.ts";
 import { toLog } from "../rows.ts";
 import { lineShape, logShape } from "../shapes.ts";
-import { buildRef, findBuild } from "./builds.ts";
 
 const MOST_LINES = 1_000;
 const MOST_BYTES = 4 * 1024 * 1024;
