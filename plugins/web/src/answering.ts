@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { BelfryError, Budgets, type Caller, type Clock, type Logger } from "belfry";
+import { BelfryError, Budgets, type Caller, type Clock, type Json, type Logger } from "belfry";
 import type { Assets } from "./assets.ts";
 import { faults, statusOf } from "./errors.ts";
 import type { Page, Raw } from "./extension.ts";
@@ -201,19 +201,27 @@ export class Pages {
     if (request.formKeyNeeded !== false && fields.get("_form") !== request.formKey) throw faults.formRefused();
     fields.delete("_form");
     const view = this.#view(request, {});
-    const answer = await request.source.call(action.method, await action.params(fields, view), request.signal);
+    let answer: Json;
+    try {
+      answer = await request.source.call(action.method, await action.params(fields, view), request.signal);
+    } catch (error) {
+      const mendable = BelfryError.is(error) && statusOf(error, request.method) === 400;
+      const page = mendable ? await action.refused?.(error, fields, view) : undefined;
+      if (page === undefined) throw error;
+      return this.#told(request, page, 400);
+    }
     if (action.done) return this.#told(request, action.done(answer, view));
     return goTo(303, inside(action.next?.(answer, view) ?? request.from));
   }
 
   /** A page that is an answer to a form: nobody may keep it. */
-  #told(request: WebRequest, page: Page): WebAnswer {
+  #told(request: WebRequest, page: Page, status = 200): WebAnswer {
     const headers = {
       ...PAGE_HEADERS,
       "Content-Type": "text/html; charset=utf-8",
       "Cache-Control": "no-store",
     };
-    return { status: 200, headers, body: this.#document(request, page)(undefined) };
+    return { status, headers, body: this.#document(request, page)(undefined) };
   }
 
   #view(request: WebRequest, keys: Record<string, string>): RequestView {

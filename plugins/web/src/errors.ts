@@ -45,12 +45,12 @@ export const faults = {
       why: "It is for the master itself.",
       fix: "Leave it to the master.",
     }),
-  formBroken: (why: string) =>
-    new BelfryError("BELFRY_WEB_FORM_BROKEN", {
-      what: "This form cannot be read.",
-      why,
-      fix: "Go back, correct it and send it again.",
-    }),
+  formBroken: (why: string, details: readonly { path: string; message: string }[] = []) =>
+    new BelfryError(
+      "BELFRY_WEB_FORM_BROKEN",
+      { what: "This form cannot be read.", why, fix: "Go back, correct it and send it again." },
+      { details },
+    ),
   tooFast: (perMinute: number, seconds: number) =>
     new BelfryError(
       "BELFRY_WEB_TOO_FAST",
