@@ -1,5 +1,6 @@
 import { gunzipSync } from "node:zlib";
-import { fakeWorker } from "@belfry/testkit";
+import { force } from "@belfry/schedulers";
+import { fakeWorker, step } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
@@ -88,6 +89,49 @@ test("the first page shows what runs, what waits and why, and what finished", as
   assert.match(body, /class="mark running"[^>]*>.*?<a href="\/builders\/slow\/builds\/1">/s);
   assert.match(body, /paused by .*its disk is replaced/s);
   assert.match(body, /<a href="\/builders\/plain\/builds\/1">.*failure/s);
+});
+
+test("the first page shows the last results of every builder, the broken ones first", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  await world.build("plain", "failure");
+  await world.build(ODD);
+  const body = await page(world, "/");
+  const section = body.slice(body.indexOf('id="last"'));
+  const links = [...section.matchAll(/<a href="(\/builders\/[^"]*)"/g)].map(([, href]) => href);
+  const odd = `/builders/${segment(ODD)}`;
+  const plain = "/builders/plain";
+  assert.equal(links, [
+    plain,
+    `${plain}/builds/2`,
+    `${plain}/builds/1`,
+    `${plain}/builds/2`,
+    odd,
+    `${odd}/builds/1`,
+    `${odd}/builds/1`,
+  ]);
+  assert.not.match(section, "slow", "what was never built has no result");
+  assert.not.match(section, "All builders");
+});
+
+test("the first page of a large farm shows the builders that built last, and leads to all", async () => {
+  const names = Array.from({ length: 31 }, (_, i) => `b${String(i).padStart(2, "0")}`);
+  const steps = [step({ run: () => ({ result: "success" as const }) })];
+  await using world = await webWorld(
+    {},
+    {
+      builders: names.map((name) => ({ name, workers: ["w"], steps })),
+      schedulers: [force({ name: "by hand", builders: names })],
+    },
+  );
+  await world.build("b30");
+  const body = await page(world, "/");
+  const section = body.slice(body.indexOf('id="last"'));
+  assert.equal(
+    [...section.matchAll(/b\d\d<\/bdi>/g)].map(([name]) => name),
+    ["b30</bdi>"],
+  );
+  assert.match(section, /<a href="\/builders">All builders<\/a>/);
 });
 
 test("the list of builders is searched and filtered, and says what each did", async () => {

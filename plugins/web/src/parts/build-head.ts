@@ -14,6 +14,10 @@ export async function head(view: View, keys: Keys) {
   const at = { builder: build.builder, number: build.number };
   const { branch, revision, usualMillis, startedAt, assignedAt, finishedAt, triggeredBy } = build;
   const request = await view.ask("requests.get", { request: build.request }).catch(() => undefined);
+  // Builds of one request follow each other: those before this one were tries that came to nothing.
+  const tries = request?.builds ?? [];
+  const before = Math.max(0, tries.indexOf(build.id));
+  const next = tries[before + 1];
   const body = html`<div class="head">
     <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
     <dl class="facts wide">
@@ -22,10 +26,11 @@ export async function head(view: View, keys: Keys) {
       ${build.sourceStamps.length === 0 && (branch || revision) && html`<dt>Source</dt><dd>${own(branch)} ${revisionLink(view, revision)}</dd>`}
       ${people(build)}
       <dt>Worker</dt><dd>${view.link("worker", { worker: build.worker }, own(build.worker))}</dd>
-      ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${request.retries > 0 && ` with ${count(request.retries, "try", "tries")} before`}</dd>`}
+      ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${before > 0 && ` with ${count(before, "try", "tries")} before`}</dd>`}
       <dt>Started</dt><dd>${moment(startedAt ?? assignedAt)}</dd>
       <dt>Took</dt><dd>${finishedAt === null && startedAt !== null && usualMillis !== null && html`<progress max=${usualMillis} data-since=${startedAt} aria-label="share of the usual time"></progress> `}${took(startedAt, finishedAt)}${usualMillis !== null && html` <span class="usual">usually ${span(usualMillis)}</span>`}</dd>
       ${build.stopReason && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
+      ${build.result === "retry" && html`<dt>Built again</dt><dd>${next === undefined ? html`as soon as ${view.link("request", { request: build.request })} has its turn` : view.link("build.by-id", { build: next }, "the next try")}</dd>`}
       <dt>Request</dt><dd>${view.link("request", { request: build.request })} of ${view.link("buildset", { buildset: build.buildset })}</dd>
     </dl>
     <div class="deeds"><p class="beside">
