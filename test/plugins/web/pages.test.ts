@@ -409,6 +409,16 @@ test("what does not exist is a 404 with where to go, for each type of object", a
     assert.match(body, /<h1>Nothing is here<\/h1>.*<a href="\/builders">all builders/s, path);
     assert.not.match(body, "<img", path);
   }
+  const above = async (path: string) =>
+    [...(await world.get(path)).body.matchAll(/<li><a href="([^"]*)"><bdi>([^<]*)</g)].map(([, ...one]) => one);
+  const builder = ["/builders/plain", "builder plain"];
+  assert.equal(await above("/builders/plain/builds/99"), [builder]);
+  assert.equal(await above("/builders/plain/builds/99/steps/1/logs/1"), [
+    builder,
+    ["/builders/plain/builds/99", "build #99"],
+    ["/builders/plain/builds/99/steps/1", "step 1"],
+  ]);
+  assert.equal(await above("/builders/nobody"), []);
   const step = await world.get("/builders/plain/builds/1/steps/1");
   assert.equal([step.status, step.headers.location], [302, "/builders/plain/builds/1#step-1"]);
 });
