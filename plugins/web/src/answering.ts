@@ -68,6 +68,8 @@ export class Pages {
   readonly #assets: Assets;
   readonly #log: Pick<Logger, "error">;
   readonly #kept = new KeptAnswers();
+  /** How many forms have done something: not all that they do is an event, and its sender looks at once. */
+  #acted = 0;
 
   readonly #budgets: Budgets;
 
@@ -84,7 +86,15 @@ export class Pages {
       if (request.method === "POST") return await this.#act(request);
       const position = await positionOf(request);
       const { caller, formKey, path, querystring } = request;
-      const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
+      const key = JSON.stringify([
+        this.#site.version,
+        this.#acted,
+        caller.kind,
+        caller.name,
+        formKey,
+        path,
+        querystring,
+      ]);
       const make = async (signal: AbortSignal) => {
         const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
         this.#spend(request, snippet === undefined ? PAGE_COST : 1);
@@ -228,6 +238,7 @@ export class Pages {
       if (page === undefined) throw error;
       return this.#told(request, page, 400);
     }
+    this.#acted += 1;
     if (action.done) return this.#told(request, action.done(answer, view));
     return goTo(303, inside(action.next?.(answer, view) ?? request.from));
   }

@@ -45,6 +45,35 @@ test("a build is stopped, rebuilt and cancelled by forms that need no script", a
   assert.is((await world.kit.buildsetEnd(2)).result, "cancelled");
 });
 
+test("a build that takes its time to stop says at once that it is being stopped, and is not asked twice", async () => {
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const run = async () => {
+    await gate;
+    return { result: "success" as const };
+  };
+  const builders = [{ name: "deaf", workers: ["w"], steps: [step({ run })] }];
+  const schedulers = [force({ name: "by hand", builders: ["deaf"] })];
+  await using world = await webWorld({}, { builders, schedulers });
+  using _open = { [Symbol.dispose]: () => release() };
+  const headers = basic(await world.token("hand", { scopes: ["control"] }));
+  const { buildset } = await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["deaf"] });
+  await world.kit.event("step.started");
+  const page = async () => (await world.get("/builders/deaf/builds/1", headers)).body;
+  assert.match(await page(), "Stop this build");
+  await world.send("/builders/deaf/builds/1", "stop", { reason: ODD }, headers);
+  const stopping = await page();
+  assert.match(stopping, /is being stopped: <bdi>stopped by hand: a\/b/);
+  assert.not.match(stopping, "Stop this build");
+  release();
+  await world.kit.buildsetEnd(buildset);
+  const ended = await page();
+  assert.match(ended, /<dt>Stopped<\/dt><dd><bdi>stopped by hand: a\/b/);
+  assert.not.match(ended, "is being stopped");
+});
+
 test("a builder is paused with a reason, and resumed", async () => {
   await using world = await webWorld();
   const headers = { authorization: `Bearer ${await world.token("hand", { scopes: ["control"] })}` };

@@ -18,8 +18,9 @@ export async function head(view: View, keys: Keys) {
   const tries = request?.builds ?? [];
   const before = Math.max(0, tries.indexOf(build.id));
   const next = tries[before + 1];
+  const isStopping = build.state !== "finished" && build.stopReason !== null;
   const body = html`<div class="head">
-    <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
+    <p class="result">${badge(stateOf(build))} ${isStopping ? html`is being stopped: ${own(build.stopReason)}` : own(build.summary)}</p>
     <dl class="facts wide">
       <dt>Reason</dt><dd>${own(build.reason)}${triggeredBy && html` of ${view.link("build", triggeredBy, html`${own(triggeredBy.builder)} #${triggeredBy.number}`)}`}</dd>
       ${build.sourceStamps.filter(isSaid).map((stamp) => stampRow(view, stamp))}
@@ -29,7 +30,7 @@ export async function head(view: View, keys: Keys) {
       ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${before > 0 && ` with ${count(before, "try", "tries")} before`}</dd>`}
       <dt>Started</dt><dd>${moment(startedAt ?? assignedAt)}</dd>
       <dt>Took</dt><dd>${finishedAt === null && startedAt !== null && usualMillis !== null && html`<progress max=${usualMillis} data-since=${startedAt} aria-label="share of the usual time"></progress> `}${took(startedAt, finishedAt)}${usualMillis !== null && html` <span class="usual">usually ${span(usualMillis)}</span>`}</dd>
-      ${build.stopReason && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
+      ${build.stopReason && !isStopping && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
       ${build.result === "retry" && html`<dt>Built again</dt><dd>${next === undefined ? html`as soon as ${view.link("request", { request: build.request })} has its turn` : view.link("build.by-id", { build: next }, "the next try")}</dd>`}
       <dt>Request</dt><dd>${view.link("request", { request: build.request })} of ${view.link("buildset", { buildset: build.buildset })}</dd>
     </dl>
@@ -44,7 +45,8 @@ export async function head(view: View, keys: Keys) {
             at,
             html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Rebuild</button>`,
           )
-        : askedTwice(
+        : !isStopping &&
+          askedTwice(
             "Stop",
             view.form(
               "stop",
