@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { BelfryError, Budgets, type Caller, type Clock, type Installation, type Logger } from "belfry";
+import { BelfryError, Budgets, type Caller, type Clock, type Installation, type Json, type Logger } from "belfry";
 import type { Assets } from "./assets.ts";
 import { faults, statusOf } from "./errors.ts";
 import type { Page, Raw } from "./extension.ts";
@@ -50,6 +50,9 @@ const PAGE_HEADERS = {
 const SETTLED = "private, max-age=3600";
 const CHANGING = "private, no-cache";
 
+/** No page lies deeper. */
+const MOST_PARTS = 20;
+
 /** What a page takes of its reader's budget; a snippet takes 1. */
 const PAGE_COST = 4;
 
@@ -67,6 +70,8 @@ export class Pages {
   readonly #log: Pick<Logger, "error">;
   readonly #installation: PagesParts["installation"];
   readonly #kept = new KeptAnswers();
+  /** How many forms have done something: not all that they do is an event, and its sender looks at once. */
+  #acted = 0;
   readonly #budgets: Budgets;
 
   constructor(site: Site, options: Pick<WebOptions, "title" | "pagesPerMinute">, assets: Assets, parts: PagesParts) {
@@ -83,7 +88,15 @@ export class Pages {
       if (request.method === "POST") return await this.#act(request);
       const position = await positionOf(request);
       const { caller, formKey, path, querystring } = request;
-      const key = JSON.stringify([this.#site.version, caller.kind, caller.name, formKey, path, querystring]);
+      const key = JSON.stringify([
+        this.#site.version,
+        this.#acted,
+        caller.kind,
+        caller.name,
+        formKey,
+        path,
+        querystring,
+      ]);
       const make = async (signal: AbortSignal) => {
         const snippet = /^\/web\/snippets\/([^/]+)$/.exec(path)?.[1];
         this.#spend(request, snippet === undefined ? PAGE_COST : 1);
@@ -130,7 +143,22 @@ export class Pages {
     if (status === 429)
       headers["Retry-After"] = error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1";
     const back = request.method === "POST" ? inside(request.from) : undefined;
-    return { status, headers, body: this.#document(request, faultPage(error, status, back))(undefined) };
+    const page = faultPage(error, status, back, status === 404 ? this.#above(request.path) : []);
+    return { status, headers, body: this.#document(request, page)(undefined) };
+  }
+
+  /** The pages of what something that is not there would belong to, outermost first: a log's builder and build. */
+  #above(path: string): { url: string; label: string }[] {
+    const parts = path.split("/").slice(0, MOST_PARTS);
+    return parts.slice(0, -1).flatMap((_, i) => {
+      const url = parts.slice(0, i + 1).join("/");
+      const found = url === "" ? undefined : this.#site.at(url);
+      // Lists have no keys, and are named on every page anyway.
+      if (found?.page.label === undefined || Object.keys(found.keys).length === 0) return [];
+      const said = found.page.label(found.keys);
+      const { name } = found.page;
+      return [{ url, label: said.startsWith(name) ? said : `${name} ${said}` }];
+    });
   }
 
   async #page(request: WebRequest, position: string | undefined): Promise<WebAnswer> {
@@ -203,19 +231,28 @@ export class Pages {
     if (request.formKeyNeeded !== false && fields.get("_form") !== request.formKey) throw faults.formRefused();
     fields.delete("_form");
     const view = this.#view(request, {});
-    const answer = await request.source.call(action.method, await action.params(fields, view), request.signal);
+    let answer: Json;
+    try {
+      answer = await request.source.call(action.method, await action.params(fields, view), request.signal);
+    } catch (error) {
+      const mendable = BelfryError.is(error) && statusOf(error, request.method) === 400;
+      const page = mendable ? await action.refused?.(error, fields, view) : undefined;
+      if (page === undefined) throw error;
+      return this.#told(request, page, 400);
+    }
+    this.#acted += 1;
     if (action.done) return this.#told(request, action.done(answer, view));
     return goTo(303, inside(action.next?.(answer, view) ?? request.from));
   }
 
   /** A page that is an answer to a form: nobody may keep it. */
-  #told(request: WebRequest, page: Page): WebAnswer {
+  #told(request: WebRequest, page: Page, status = 200): WebAnswer {
     const headers = {
       ...PAGE_HEADERS,
       "Content-Type": "text/html; charset=utf-8",
       "Cache-Control": "no-store",
     };
-    return { status: 200, headers, body: this.#document(request, page)(undefined) };
+    return { status, headers, body: this.#document(request, page)(undefined) };
   }
 
   #view(request: WebRequest, keys: Record<string, string>): RequestView {

@@ -36,8 +36,8 @@ export const faults = {
   formRefused: () =>
     new BelfryError("BELFRY_WEB_FORM_REFUSED", {
       what: "This form was not taken.",
-      why: "It was not made by this server, for you, since you have signed in.",
-      fix: "Go back, load the page again and send the form from there.",
+      why: "It was not made for you by this server: you have signed in or out since, or it comes from elsewhere.",
+      fix: "Sign in if you are signed out, load the page again and send the form from there.",
     }),
   internalOnly: (method: string) =>
     new BelfryError("BELFRY_WEB_INTERNAL_ONLY", {
@@ -45,12 +45,12 @@ export const faults = {
       why: "It is for the master itself.",
       fix: "Leave it to the master.",
     }),
-  formBroken: (why: string) =>
-    new BelfryError("BELFRY_WEB_FORM_BROKEN", {
-      what: "This form cannot be read.",
-      why,
-      fix: "Go back, correct it and send it again.",
-    }),
+  formBroken: (why: string, details: readonly { path: string; message: string }[] = []) =>
+    new BelfryError(
+      "BELFRY_WEB_FORM_BROKEN",
+      { what: "This form cannot be read.", why, fix: "Go back, correct it and send it again." },
+      { details },
+    ),
   tooFast: (perMinute: number, seconds: number) =>
     new BelfryError(
       "BELFRY_WEB_TOO_FAST",

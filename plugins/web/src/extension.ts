@@ -1,4 +1,4 @@
-import type { Caller, CoreMethods, InjectionToken, Json, Scope } from "belfry";
+import type { BelfryError, Caller, CoreMethods, InjectionToken, Json, Scope } from "belfry";
 import type { Html } from "./html.ts";
 import type { Keys } from "./urls.ts";
 
@@ -124,6 +124,11 @@ export interface ActionDefinition {
   next?(answer: Json, view: View): string;
   /** What to show when it is done instead of going somewhere: for what is told only once. */
   done?(answer: Json, view: View): Page;
+  /**
+   * What to show where `params` or the method finds something that the sender can correct (status 400): the form again
+   * with what was typed. Without it, or with `undefined`, the error is shown as a page.
+   */
+  refused?(error: BelfryError, fields: URLSearchParams, view: View): Promise<Page | undefined>;
 }
 
 export interface Reader {

@@ -15,6 +15,7 @@ import { Pages, type WebAnswer, type WebRequest } from "./answering.ts";
 import { type Asset, type Assets, loadAssets } from "./assets.ts";
 import { faults } from "./errors.ts";
 import { WEB } from "./extension.ts";
+import { formFields } from "./form-fields.ts";
 import { formKeyFrom } from "./form-key.ts";
 import type { WebOptions } from "./options.ts";
 import type { Site } from "./site.ts";
@@ -147,20 +148,16 @@ function sourceOf(api: Api, caller: Caller): Source {
   };
 }
 
-/** The page that a form was on, if it is one of this server. */
+/** The page that a form was on, if it is one of this server. What answered another form cannot be gone back to. */
 function cameFrom(ctx: HttpContext): string | undefined {
   const referrer = ctx.get("referer");
   if (!URL.canParse(referrer)) return undefined;
   const { host, pathname, search } = new URL(referrer);
-  return host === ctx.host ? pathname + search : undefined;
+  return host === ctx.host && !pathname.startsWith("/do/") ? pathname + search : undefined;
 }
 
-async function readForm(ctx: HttpContext, http: HttpServer): Promise<URLSearchParams> {
-  const type = ctx.get("content-type").split(";")[0]?.trim().toLowerCase();
-  if (type !== "application/x-www-form-urlencoded")
-    throw faults.formBroken("It is not application/x-www-form-urlencoded.");
-  return new URLSearchParams((await http.body(ctx, BODY_LIMIT)).toString());
-}
+const readForm = async (ctx: HttpContext, http: HttpServer): Promise<URLSearchParams> =>
+  formFields(ctx.get("content-type"), await http.body(ctx, BODY_LIMIT));
 
 function send(ctx: HttpContext, { status, headers, body }: WebAnswer): void {
   for (const [name, value] of Object.entries(headers)) ctx.set(name, value);

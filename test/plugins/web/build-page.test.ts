@@ -95,6 +95,69 @@ test("links, files and triggered builds of the steps are there", async () => {
   assert.is((await world.get("/builders/all/builds/1/data/none")).status, 404);
 });
 
+test("a build that failed by what it triggered leads there from where it says why", async () => {
+  await using world = await webWorld(
+    {},
+    {
+      schedulers: [force({ name: "by hand", builders: ["all"] }), triggerable({ name: "others", builders: ["other"] })],
+      builders: [
+        { name: "other", workers: ["w"], steps: [step({ run: () => ({ result: "failure" }) })] },
+        {
+          name: "all",
+          workers: ["w"],
+          steps: [
+            step({
+              title: "deploy",
+              run: async (ctx) => ({ result: (await (await ctx.trigger({ scheduler: "others" })).ended()).result }),
+            }),
+          ],
+        },
+      ],
+    },
+  );
+  await world.build("all");
+  await world.kit.event("build.explained", ({ builder }) => builder === "all");
+  const { body } = await world.get("/builders/all/builds/1");
+  const why = /<section class="why".*?<\/section>/s.exec(body)?.[0] ?? "";
+  assert.match(why, /deploy<\/bdi>.*It triggered <a href="\/builders\/other\/builds\/1">.*failure/s);
+});
+
+test("a build that was tried again leads to the next try, and only those after it had tries before", async () => {
+  let tries = 0;
+  await using world = await webWorld(
+    {},
+    {
+      schedulers: [force({ name: "by hand", builders: ["all"] })],
+      builders: [
+        {
+          name: "all",
+          workers: ["w"],
+          steps: [step({ run: () => ({ result: ++tries === 1 ? "retry" : "success" }) })],
+        },
+      ],
+    },
+  );
+  await world.build("all");
+  const [first, second] = await Promise.all([1, 2].map((n) => world.get(`/builders/all/builds/${n}`)));
+  assert.not.match(first?.body ?? "", "before</dd>");
+  const next = /<dt>Built again<\/dt><dd><a href="([^"]*)">the next try/.exec(first?.body ?? "")?.[1];
+  assert.is((await world.get(next ?? "")).headers.location, "/builders/all/builds/2");
+  assert.match(second?.body ?? "", "with 1 try before</dd>");
+  assert.not.match(second?.body ?? "", "Built again");
+});
+
+test("the times of steps go up to now while one runs, and to the end afterwards", async () => {
+  await using world = await webWorld();
+  const set = await world.begin();
+  assert.match((await world.get("/builders/slow/builds/1")).body, /<p class="axis"><span>0<\/span><span>now<\/span>/);
+  world.release();
+  await world.kit.buildsetEnd(set);
+  assert.match(
+    (await world.get("/builders/slow/builds/1")).body,
+    /<p class="axis"><span>0<\/span><span>\d+ m?s<\/span>/,
+  );
+});
+
 test("what a build leaves while it runs comes to the page by itself", async () => {
   await using world = await webWorld();
   await world.begin();

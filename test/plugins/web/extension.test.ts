@@ -51,7 +51,7 @@ test("who replaces one of our pages, snippets or links has it until he gives it 
   page();
   snippet();
   assert.match((await world.get("/about")).body, "<h1>About</h1>");
-  assert.match((await world.get("/")).body, "Finished last");
+  assert.match((await world.get("/")).body, "Last results");
 });
 
 test("a path that is none is refused when it is registered", async () => {

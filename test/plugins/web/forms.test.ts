@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { http } from "@belfry/http";
+import { force } from "@belfry/schedulers";
 import { fakeWorker, rejects, step, testMaster, until } from "@belfry/testkit";
 import { web } from "@belfry/web";
 import type { BelfryError, Caller } from "belfry";
@@ -42,6 +43,35 @@ test("a build is stopped, rebuilt and cancelled by forms that need no script", a
   const cancelled = await world.send("/requests/2", "cancel", { reason: "enough" }, headers);
   assert.equal([cancelled.status, cancelled.headers.location], [303, "/requests/2"]);
   assert.is((await world.kit.buildsetEnd(2)).result, "cancelled");
+});
+
+test("a build that takes its time to stop says at once that it is being stopped, and is not asked twice", async () => {
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const run = async () => {
+    await gate;
+    return { result: "success" as const };
+  };
+  const builders = [{ name: "deaf", workers: ["w"], steps: [step({ run })] }];
+  const schedulers = [force({ name: "by hand", builders: ["deaf"] })];
+  await using world = await webWorld({}, { builders, schedulers });
+  using _open = { [Symbol.dispose]: () => release() };
+  const headers = basic(await world.token("hand", { scopes: ["control"] }));
+  const { buildset } = await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["deaf"] });
+  await world.kit.event("step.started");
+  const page = async () => (await world.get("/builders/deaf/builds/1", headers)).body;
+  assert.match(await page(), "Stop this build");
+  await world.send("/builders/deaf/builds/1", "stop", { reason: ODD }, headers);
+  const stopping = await page();
+  assert.match(stopping, /is being stopped: <bdi>stopped by hand: a\/b/);
+  assert.not.match(stopping, "Stop this build");
+  release();
+  await world.kit.buildsetEnd(buildset);
+  const ended = await page();
+  assert.match(ended, /<dt>Stopped<\/dt><dd><bdi>stopped by hand: a\/b/);
+  assert.not.match(ended, "is being stopped");
 });
 
 test("a builder is paused with a reason, and resumed", async () => {
@@ -150,9 +180,86 @@ test("the form of a scheduler asks for its parameters, and what is wrong with th
   const wrong = await world.send("/builders/plain", "force", { ...fields, "p.times": "often" }, headers);
   assert.is(wrong.status, 400);
   assert.match(wrong.body, "times");
-  assert.match(wrong.body, '<a href="/builders/plain">Back');
   const broken = await world.send("/builders/plain", "force", { scheduler: "by hand", properties: "{" }, headers);
   assert.equal([broken.status, /cannot be read as JSON/.test(broken.body)], [400, true]);
+});
+
+test("a wish that is refused is shown again as it was typed, with what is wrong at each field by the name that readers know", async () => {
+  await using world = await webWorld();
+  const headers = basic(await world.token("hand", { scopes: ["control"] }));
+  const fields = {
+    scheduler: "asking",
+    branch: "dev",
+    "p.word": "a\nb",
+    "p.times": "often",
+    "p.colour": "7",
+    "p.many": '"b"',
+  };
+  const { status, body } = await world.send("/builders/plain", "force", { ...fields, "p.inner.note": ODD }, headers);
+  assert.is(status, 400);
+  const label = ODD.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+  assert.match(body, `<li><b><bdi>${label}</bdi></b>: <span dir="auto">expected a text of one line</span></li>`);
+  assert.match(body, /<b><bdi>times<\/bdi><\/b>: <span dir="auto">expected a whole number/);
+  assert.match(body, /name="branch" value="dev"/);
+  assert.match(body, /name="p.times" value="often"[^>]* aria-invalid="true"/);
+  assert.match(body, /<option value="7" selected>seven/);
+  assert.match(body, /<option value="&quot;b&quot;" selected>b/);
+  assert.match(body, /name="p.really" value="true"\/>/, "a box that was not ticked stays so");
+  assert.match(body, /<textarea name="p.inner.note"[^>]*>a\/b &quot;c&quot;/);
+  assert.not.match(body, "schedulers.list", "no word about the API");
+
+  const key = /name="_form" value="([^"]*)"/.exec(body)?.[1] ?? "";
+  const again = await ask(`${world.url}/do/force`, {
+    method: "POST",
+    body: new URLSearchParams({ _form: key, builder: "plain", ...fields, "p.word": "one", "p.times": "3" }).toString(),
+    headers: { ...headers, "content-type": "application/x-www-form-urlencoded", origin: world.url },
+  });
+  assert.equal([again.status, again.headers.location], [303, "/buildsets/1"]);
+
+  const list = await world.send("/builders/plain", "force", { scheduler: "by hand", properties: "[1]" }, headers);
+  assert.is(list.status, 400);
+  assert.match(list.body, "are no JSON object");
+  const gone = await world.send("/builders/plain", "force", { scheduler: "nobody" }, headers);
+  assert.is(gone.status >= 400 && !gone.body.includes('method="post"'), true, "there is no form to show again");
+});
+
+test("a file that is chosen in a form arrives with its name and its bytes; without one the field is empty", async () => {
+  const builders = [{ name: "plain", workers: ["w"], steps: [step({ run: () => ({ result: "success" as const }) })] }];
+  const parameters = [
+    { type: "file" as const, name: "patch" },
+    { type: "string" as const, name: "word" },
+  ];
+  const schedulers = [force({ name: "asking", builders: ["plain"], parameters })];
+  await using world = await webWorld({}, { builders, schedulers });
+  const headers = basic(await world.token("hand", { scopes: ["control"] }));
+  const { body: page } = await world.get("/builders/plain", headers);
+  assert.match(page, /<input type="file" name="p.patch"/);
+  assert.match(page, /<button formenctype="multipart\/form-data">Build/);
+  const key = /name="_form" value="([^"]*)"/.exec(page)?.[1] ?? "";
+  const send = async (file: Blob, name: string, type?: string) => {
+    const data = new FormData();
+    for (const [field, value] of Object.entries({ _form: key, scheduler: "asking", builder: "plain", "p.word": ODD }))
+      data.append(field, value);
+    data.append("p.patch", file, name);
+    const sent = new Response(data);
+    const body = Buffer.from(await sent.arrayBuffer());
+    const contentType = type ?? sent.headers.get("content-type") ?? "";
+    return ask(`${world.url}/do/force`, {
+      method: "POST",
+      body,
+      headers: { ...headers, "content-type": contentType, origin: world.url },
+    });
+  };
+  assert.is((await send(new Blob([Buffer.from([0, 255, 10])]), "fix é.patch")).status, 303);
+  const { properties } = await world.kit.call("buildsets.get", { buildset: 1 });
+  assert.equal([properties.patch, properties.word], [{ name: "fix é.patch", base64: "AP8K" }, ODD]);
+  assert.is((await send(new Blob([]), "")).status, 303);
+  assert.is((await world.kit.call("buildsets.get", { buildset: 2 })).properties.patch, undefined);
+  const large = await send(new Blob([Buffer.alloc(100_001)]), "large");
+  assert.is(large.status, 400);
+  assert.match(large.body, /at most 100000 bytes.*It has to be chosen again/s);
+  const broken = await send(new Blob(["x"]), "x", "multipart/form-data; boundary=other");
+  assert.equal([broken.status, /cannot be told from each other/.test(broken.body)], [400, true]);
 });
 
 test("a browser's form needs the key that was made for its reader, and its own site", async () => {

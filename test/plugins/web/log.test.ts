@@ -115,9 +115,10 @@ test("search counts over the whole log, and goes to the next and the previous li
   assert.match(await world.page("?find=nothing+such"), "0 lines that have");
   assert.equal(await world.numbers("?find=needle&list=1"), [8, 1_008, 2_008]);
   assert.equal(await world.numbers("?find=e+%5Cd00%3F%24&pattern=1&list=1&hit=800"), [800, 900]);
-  const refused = await world.get(`${AT}/1?find=a(b&pattern=1`);
-  assert.is(refused.status, 400);
-  assert.match(refused.body, "missing closing )");
+  const refused = await world.page("?find=a(b&pattern=1");
+  assert.match(refused, /role="alert"><p><b><bdi>a\(b<\/bdi> is no pattern<\/b>: .*missing closing \): `a\(b`/);
+  assert.match(refused, '<li id="L1"', "the log stays there");
+  assert.match(await world.page("?find=a(b&pattern=1&list=1"), "is no pattern");
 });
 
 test("errors are found over the whole log as the summary of a failure has them, and none of Belfry's own", async () => {

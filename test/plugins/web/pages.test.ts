@@ -1,5 +1,6 @@
 import { gunzipSync } from "node:zlib";
-import { fakeWorker } from "@belfry/testkit";
+import { force } from "@belfry/schedulers";
+import { fakeWorker, step } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
@@ -54,6 +55,49 @@ test("the first page shows what runs, what waits and why, and what finished", as
   assert.match(body, /class="mark running"[^>]*>.*?<a href="\/builders\/slow\/builds\/1">/s);
   assert.match(body, /paused by .*its disk is replaced/s);
   assert.match(body, /<a href="\/builders\/plain\/builds\/1">.*failure/s);
+});
+
+test("the first page shows the last results of every builder, the broken ones first", async () => {
+  await using world = await webWorld();
+  await world.build("plain");
+  await world.build("plain", "failure");
+  await world.build(ODD);
+  const body = await page(world, "/");
+  const section = body.slice(body.indexOf('id="last"'));
+  const links = [...section.matchAll(/<a href="(\/builders\/[^"]*)"/g)].map(([, href]) => href);
+  const odd = `/builders/${segment(ODD)}`;
+  const plain = "/builders/plain";
+  assert.equal(links, [
+    plain,
+    `${plain}/builds/2`,
+    `${plain}/builds/1`,
+    `${plain}/builds/2`,
+    odd,
+    `${odd}/builds/1`,
+    `${odd}/builds/1`,
+  ]);
+  assert.not.match(section, "slow", "what was never built has no result");
+  assert.not.match(section, "All builders");
+});
+
+test("the first page of a large farm shows the builders that built last, and leads to all", async () => {
+  const names = Array.from({ length: 31 }, (_, i) => `b${String(i).padStart(2, "0")}`);
+  const steps = [step({ run: () => ({ result: "success" as const }) })];
+  await using world = await webWorld(
+    {},
+    {
+      builders: names.map((name) => ({ name, workers: ["w"], steps })),
+      schedulers: [force({ name: "by hand", builders: names })],
+    },
+  );
+  await world.build("b30");
+  const body = await page(world, "/");
+  const section = body.slice(body.indexOf('id="last"'));
+  assert.equal(
+    [...section.matchAll(/b\d\d<\/bdi>/g)].map(([name]) => name),
+    ["b30</bdi>"],
+  );
+  assert.match(section, /<a href="\/builders">All builders<\/a>/);
 });
 
 test("the list of builders is searched and filtered, and says what each did", async () => {
@@ -305,6 +349,16 @@ test("what does not exist is a 404 with where to go, for each type of object", a
     assert.match(body, /<h1>Nothing is here<\/h1>.*<a href="\/builders">all builders/s, path);
     assert.not.match(body, "<img", path);
   }
+  const above = async (path: string) =>
+    [...(await world.get(path)).body.matchAll(/<li><a href="([^"]*)"><bdi>([^<]*)</g)].map(([, ...one]) => one);
+  const builder = ["/builders/plain", "builder plain"];
+  assert.equal(await above("/builders/plain/builds/99"), [builder]);
+  assert.equal(await above("/builders/plain/builds/99/steps/1/logs/1"), [
+    builder,
+    ["/builders/plain/builds/99", "build #99"],
+    ["/builders/plain/builds/99/steps/1", "step 1"],
+  ]);
+  assert.equal(await above("/builders/nobody"), []);
   const step = await world.get("/builders/plain/builds/1/steps/1");
   assert.equal([step.status, step.headers.location], [302, "/builders/plain/builds/1#step-1"]);
 });

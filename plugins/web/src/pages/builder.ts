@@ -1,7 +1,7 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { forceForms } from "../parts/force-form.ts";
+import { forceForms, refusedForm } from "../parts/force-form.ts";
 import { forceWish } from "../parts/force-wish.ts";
 import { onward } from "../parts/pager.ts";
 import { requestTable } from "../parts/request-table.ts";
@@ -47,6 +47,7 @@ export function addBuilder(web: Web): void {
     name: "force",
     method: "schedulers.force",
     params: forceWish,
+    refused: refusedForm,
     next: (answer, view) => view.url("buildset", { buildset: (answer as { buildset: number }).buildset }),
   });
   web.action({

@@ -2,10 +2,14 @@ import type { View, Web } from "../extension.ts";
 import { html } from "../html.ts";
 import { requestTable } from "../parts/request-table.ts";
 import { badge, mark, moment, own, shortRevision, span, stateOf, took, wordOf } from "../parts/texts.ts";
+import { strip } from "./builders.ts";
 
 const RUNNING = 100;
 const WAITING = 10;
-const LAST = 30;
+/** So many builders are shown with their last results, and among so many builds it is looked for who built last. */
+const BUILDERS = 30;
+const LAST = 100;
+const STRIP = 10;
 const TROUBLES = 8;
 
 /** What happens now. */
@@ -95,17 +99,44 @@ async function troubles(view: View) {
   return { body, live: { types: ["source.", "worker.", "scheduler."] } };
 }
 
+/** Of each builder how its last builds went, those that are broken now first; on a large farm of those that built last. */
 async function last(view: View) {
-  const { items } = await view.ask("builds.list", { state: "finished", limit: LAST, order: "-finishedAt" });
-  const body = html`<section aria-labelledby="last"><h2 id="last">Finished last</h2>
-    ${items.length === 0 && html`<p class="empty">Nothing was built yet.</p>`}
-    <ul class="rows">${items.map(
-      ({ builder = "", number = 0, ...build }) => html`<li><div class="row">
-        <span class="name">${view.link("build", { builder, number }, html`${own(builder)} #${number}`)}</span>
-        <span>${badge(stateOf(build))}</span>
-        <span>${own(build.summary)}</span>
-        <span>${moment(build.finishedAt)}</span>
+  const { names, all } = await whoseLast(view);
+  const { items = [] } =
+    names.length === 0
+      ? {}
+      : await view.ask("builders.list", { builders: names, include: ["recent"], recent: STRIP, limit: BUILDERS });
+  const rows = items
+    .map(({ name = "", recent = [] }) => ({ name, recent, newest: recent.find(({ state }) => state === "finished") }))
+    .flatMap(({ newest, ...row }) => (newest === undefined ? [] : [{ ...row, newest }]))
+    .sort(
+      (a, b) =>
+        Number(isBroken(b.newest)) - Number(isBroken(a.newest)) ||
+        (b.newest.finishedAt ?? 0) - (a.newest.finishedAt ?? 0),
+    );
+  const body = html`<section aria-labelledby="last"><h2 id="last">Last results</h2>
+    ${rows.length === 0 && html`<p class="empty">Nothing was built yet.</p>`}
+    <ul class="rows">${rows.map(
+      ({ name, recent, newest }) => html`<li><div class="row last">
+        <span class="name">${view.link("builder", { builder: name }, own(name))}</span>
+        <span>${view.link("build", { builder: name, number: newest.number }, html`${badge(stateOf(newest))} #${newest.number}`)}</span>
+        <span>${own(newest.summary)}</span>
+        <span class="strip">${strip(view, name, recent)}</span>
+        <span>${moment(newest.finishedAt)}</span>
       </div></li>`,
-    )}</ul></section>`;
+    )}</ul>
+    ${!all && html`<p>${view.link("builders", {}, "All builders")}</p>`}</section>`;
   return { body, live: { types: ["build.finished"] } };
+}
+
+const isBroken = ({ result }: { result: string | null }): boolean => result === "failure" || result === "exception";
+
+/** All builders if they are few, or else those of the builds that finished last. */
+async function whoseLast(view: View): Promise<{ names: string[]; all: boolean }> {
+  const { items, next } = await view.ask("builders.list", { configured: true, fields: ["name"], limit: BUILDERS });
+  if (next === null) return { names: items.map(({ name = "" }) => name), all: true };
+  const order = "-finishedAt";
+  const builds = await view.ask("builds.list", { state: "finished", limit: LAST, order, fields: ["builder"] });
+  const names = [...new Set(builds.items.map(({ builder = "" }) => builder))].slice(0, BUILDERS);
+  return { names, all: false };
 }

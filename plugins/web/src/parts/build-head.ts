@@ -14,18 +14,24 @@ export async function head(view: View, keys: Keys) {
   const at = { builder: build.builder, number: build.number };
   const { branch, revision, usualMillis, startedAt, assignedAt, finishedAt, triggeredBy } = build;
   const request = await view.ask("requests.get", { request: build.request }).catch(() => undefined);
+  // Builds of one request follow each other: those before this one were tries that came to nothing.
+  const tries = request?.builds ?? [];
+  const before = Math.max(0, tries.indexOf(build.id));
+  const next = tries[before + 1];
+  const isStopping = build.state !== "finished" && build.stopReason !== null;
   const body = html`<div class="head">
-    <p class="result">${badge(stateOf(build))} ${own(build.summary)}</p>
+    <p class="result">${badge(stateOf(build))} ${isStopping ? html`is being stopped: ${own(build.stopReason)}` : own(build.summary)}</p>
     <dl class="facts wide">
       <dt>Reason</dt><dd>${own(build.reason)}${triggeredBy && html` of ${view.link("build", triggeredBy, html`${own(triggeredBy.builder)} #${triggeredBy.number}`)}`}</dd>
       ${build.sourceStamps.filter(isSaid).map((stamp) => stampRow(view, stamp))}
       ${build.sourceStamps.length === 0 && (branch || revision) && html`<dt>Source</dt><dd>${own(branch)} ${revisionLink(view, revision)}</dd>`}
       ${people(build)}
       <dt>Worker</dt><dd>${view.link("worker", { worker: build.worker }, own(build.worker))}</dd>
-      ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${request.retries > 0 && ` with ${count(request.retries, "try", "tries")} before`}</dd>`}
+      ${request && html`<dt>Waited</dt><dd>${took(request.submittedAt, assignedAt)}${before > 0 && ` with ${count(before, "try", "tries")} before`}</dd>`}
       <dt>Started</dt><dd>${moment(startedAt ?? assignedAt)}</dd>
       <dt>Took</dt><dd>${finishedAt === null && startedAt !== null && usualMillis !== null && html`<progress max=${usualMillis} data-since=${startedAt} aria-label="share of the usual time"></progress> `}${took(startedAt, finishedAt)}${usualMillis !== null && html` <span class="usual">usually ${span(usualMillis)}</span>`}</dd>
-      ${build.stopReason && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
+      ${build.stopReason && !isStopping && html`<dt>Stopped</dt><dd>${own(build.stopReason)}</dd>`}
+      ${build.result === "retry" && html`<dt>Built again</dt><dd>${next === undefined ? html`as soon as ${view.link("request", { request: build.request })} has its turn` : view.link("build.by-id", { build: next }, "the next try")}</dd>`}
       <dt>Request</dt><dd>${view.link("request", { request: build.request })} of ${view.link("buildset", { buildset: build.buildset })}</dd>
     </dl>
     <div class="deeds"><p class="beside">
@@ -39,7 +45,8 @@ export async function head(view: View, keys: Keys) {
             at,
             html`<label>Reason <input name="reason" maxlength="500" /></label> <button>Rebuild</button>`,
           )
-        : askedTwice(
+        : !isStopping &&
+          askedTwice(
             "Stop",
             view.form(
               "stop",

@@ -1,10 +1,12 @@
 import type { Live, Snippet, View } from "../extension.ts";
-import { html } from "../html.ts";
+import { type Html, html } from "../html.ts";
 import type { Keys } from "../urls.ts";
 import { ansiText } from "./ansi.ts";
 import { lineUrl, logPlace } from "./log-place.ts";
-import { mark, moment, own, person, shortRevision, wordOf } from "./texts.ts";
+import { badge, mark, moment, own, person, shortRevision, stateOf, wordOf } from "./texts.ts";
 import { type Build, isGood, liveOf, theBuild } from "./the-build.ts";
+
+const MOST_BROKEN = 10;
 
 /** What changes a build that failed: it is looked into after its end. */
 export const unexplained = (build: Build): Live | undefined =>
@@ -23,6 +25,7 @@ export async function failure(view: View, keys: Keys): Promise<Snippet> {
             (
               step,
             ) => html`<h3>${mark(step.result, wordOf(step.result))} <a href=${`#step-${step.step}`}>${own(step.name)}</a>${!isSaid(build, step.summary) && html`: ${own(step.summary)}`}</h3>
+              ${brokenBy(view, build, step.step)}
               ${step.logs.map(
                 (
                   log,
@@ -43,6 +46,15 @@ export async function failure(view: View, keys: Keys): Promise<Snippet> {
           }
         </section>`;
   return live === undefined ? { body } : { body, live };
+}
+
+/** The builds that a step has triggered and that failed: there the reason is to be found. */
+function brokenBy(view: View, { triggered = [] }: Build, step: number): Html {
+  const builds = triggered.filter((one) => one.step === step).flatMap((one) => one.builds);
+  const broken = builds.filter((one) => one.result === "failure" || one.result === "exception");
+  if (broken.length === 0) return null;
+  return html`<ul>${broken.slice(0, MOST_BROKEN).map(({ builder, number, result }) => html`<li>It triggered ${view.link("build", { builder, number }, html`${own(builder)} #${number}`)} ${badge(stateOf({ result }))}</li>`)}
+    ${broken.length > MOST_BROKEN && html`<li>and ${broken.length - MOST_BROKEN} others, <a href="#triggered">below</a></li>`}</ul>`;
 }
 
 /** Whether the top of the page has said it already. */

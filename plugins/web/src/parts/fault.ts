@@ -1,6 +1,7 @@
 import type { BelfryError } from "belfry";
 import type { Page } from "../extension.ts";
 import { html } from "../html.ts";
+import { own } from "./texts.ts";
 
 const TITLES: Record<number, string> = {
   400: "This cannot be used",
@@ -12,8 +13,13 @@ const TITLES: Record<number, string> = {
   503: "Not now",
 };
 
-/** A page about something that went wrong, with where to go. */
-export function faultPage({ code, what, why, fix, details }: BelfryError, status: number, back?: string): Page {
+/** A page about something that went wrong, with where to go: `above` are the pages that are above it, outermost first. */
+export function faultPage(
+  { code, what, why, fix, details }: BelfryError,
+  status: number,
+  back?: string,
+  above: readonly { url: string; label: string }[] = [],
+): Page {
   const places = details.filter(({ path }) => path !== "retryAfterSeconds");
   const lost = status === 404;
   return {
@@ -28,6 +34,7 @@ export function faultPage({ code, what, why, fix, details }: BelfryError, status
         lost &&
         html`<p>From here you can go to</p>
           <ul>
+            ${above.map(({ url, label }) => html`<li><a href=${url}>${own(label)}</a></li>`)}
             <li><a href="/">what happens now</a></li>
             <li><a href="/builders">all builders</a>, or look for one:
               <form method="get" action="/builders" role="search"><label>Name <input name="q" type="search" /></label> <button>Search</button></form>

@@ -1,7 +1,7 @@
 import type { FormField, Json } from "belfry";
 import { faults } from "../errors.ts";
 import type { View } from "../extension.ts";
-import { CODEBASE, PROPERTY } from "./force-form.ts";
+import { CODEBASE, PROPERTY } from "./force-field.ts";
 
 /** What a form of `forceForms` asks for, as parameters of `schedulers.force`. The scheduler checks the values. */
 export async function forceWish(fields: URLSearchParams, view: View): Promise<Json> {
@@ -11,9 +11,8 @@ export async function forceWish(fields: URLSearchParams, view: View): Promise<Js
   const text = (name: string) => fields.get(name) || undefined;
   const priority = text("priority");
   if (priority !== undefined && !/^-?\d{1,10}$/.test(priority))
-    throw faults.formBroken("The priority is no whole number.");
-  const properties =
-    form === null ? json(text("properties") ?? "{}", "The properties") : propertiesOf(form, PROPERTY, fields);
+    throw unreadable("The priority", "priority", "is no whole number");
+  const properties = form === null ? object(text("properties") ?? "{}") : propertiesOf(form, PROPERTY, fields);
   const codebases = codebasesOf(form ?? [], fields);
   const wish = {
     scheduler: fields.get("scheduler") ?? "",
@@ -38,31 +37,32 @@ function propertiesOf(form: readonly FormField[], before: string, fields: URLSea
       continue;
     }
     if (field.type === "fixed" || field.type === "codebase" || field.name === null) continue;
-    const value = readField(field, fields.getAll(`${before}${field.name}`));
+    const value = readField(field, before, fields);
     if (value !== undefined) found[field.name] = value;
   }
   return found;
 }
 
 /** What was given for a field; `undefined` for nothing, so that the default counts. */
-function readField({ type, label }: FormField, given: readonly string[]): Json | undefined {
+function readField({ type, name, label }: FormField, before: string, fields: URLSearchParams): Json | undefined {
+  const given = fields.getAll(`${before}${name}`);
   const first = given[0] ?? "";
+  const path = `properties.${before.slice(PROPERTY.length)}${name}`;
   switch (type) {
     case "boolean":
       return first === "true";
     case "choices":
-      return given.map((one) => json(one, `"${label}"`));
+      return given.map((one) => json(one, `"${label}"`, path));
     case "string":
     case "revision":
       return first === "" ? undefined : first;
     case "text":
-    case "file":
       // A browser ends lines as mail does.
       return first === "" ? undefined : first.replaceAll("\r\n", "\n");
     case "int":
       return first === "" ? undefined : /^-?\d{1,15}$/.test(first) ? Number(first) : first;
     default:
-      return first === "" ? undefined : json(first, `"${label}"`);
+      return first === "" ? undefined : json(first, `"${label}"`, path);
   }
 }
 
@@ -79,10 +79,20 @@ function codebasesOf(form: readonly FormField[], fields: URLSearchParams): Recor
   return found;
 }
 
-function json(text: string, what: string): Json {
+function json(text: string, what: string, path: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {
-    throw faults.formBroken(`${what} cannot be read as JSON.`);
+    throw unreadable(what, path, "cannot be read as JSON");
   }
 }
+
+function object(text: string): Json {
+  const value = json(text, "The properties", "properties");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw unreadable("The properties", "properties", 'are no JSON object, such as {"name": "value"}');
+  return value;
+}
+
+const unreadable = (what: string, path: string, message: string) =>
+  faults.formBroken(`${what} ${message}.`, [{ path, message }]);

@@ -1,4 +1,4 @@
-import type { CoreMethods } from "belfry";
+import { BelfryError, type CoreMethods } from "belfry";
 import type { View } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { ansiLine } from "./ansi.ts";
@@ -34,6 +34,7 @@ export interface Hits {
 export async function hits(view: View, at: LogPlace, sought: Sought): Promise<Hits> {
   const first = Math.max(0, wholeOf(view.query.get("hit") ?? view.query.get("from"), 1) - 1);
   const found = await search(view, at, sought, first, AT_ONCE);
+  if ("refused" in found) return { body: found.refused, line: undefined };
   const line = found.items[0]?.number;
   const next = found.items[1]?.number ?? found.next;
   const to = (number: number) => lineUrl(view, at, number, { ...queryOf(sought), hit: number + 1 });
@@ -51,6 +52,7 @@ export async function hits(view: View, at: LogPlace, sought: Sought): Promise<Hi
 export async function hitList(view: View, at: LogPlace, sought: Sought): Promise<Html> {
   const first = Math.max(0, wholeOf(view.query.get("hit"), 1) - 1);
   const found = await search(view, at, sought, first, LISTED);
+  if ("refused" in found) return found.refused;
   const query = queryOf(sought);
   const mark = sought.pattern ? undefined : sought.find;
   const onward = found.next !== null && view.url("log", at, { ...query, list: 1, hit: found.next + 1 });
@@ -59,10 +61,26 @@ export async function hitList(view: View, at: LogPlace, sought: Sought): Promise
     ${onward && html`<p><a rel="next" href=${onward}>More of them</a></p>`}`;
 }
 
-function search(view: View, at: LogPlace, sought: Sought, first: number, limit: number): Promise<Found> {
+/** A pattern that is none is told above the log, which stays there. */
+async function search(
+  view: View,
+  at: LogPlace,
+  sought: Sought,
+  first: number,
+  limit: number,
+): Promise<Found | { refused: Html }> {
   const { find, pattern, errors } = sought;
   const what = errors ? { errors: true as const } : { [pattern ? "pattern" : "text"]: find, ignoreCase: true };
-  return view.ask("logs.search", { ...at, ...what, first, limit });
+  try {
+    return await view.ask("logs.search", { ...at, ...what, first, limit });
+  } catch (error) {
+    const fault = BelfryError.is(error) ? error.details.find(({ path }) => path === "pattern") : undefined;
+    if (!pattern || fault === undefined) throw error;
+    return {
+      refused: html`<div class="fault" role="alert"><p><b><bdi>${find}</bdi> is no pattern</b>: <span dir="auto">${fault.message.replace("(?i)", "")}</span>.</p>
+        <p>Correct it, or take “as a pattern” away to find it as a text.</p></div>`,
+    };
+  }
 }
 
 const queryOf = ({ find, pattern, errors }: Sought) => ({

@@ -12,9 +12,10 @@ export function timeline(steps: readonly Step[]): Html {
   const begin = Math.min(...shown.map(({ startedAt }) => startedAt));
   // A step that runs goes on to the right edge; where that is, is nobody's clock.
   const last = Math.max(...shown.map(({ startedAt, finishedAt }) => finishedAt ?? startedAt));
-  const whole = Math.max(1, last - begin) * (shown.some(({ finishedAt }) => finishedAt === null) ? 1.1 : 1);
+  const runs = shown.some(({ finishedAt }) => finishedAt === null);
+  const whole = Math.max(1, last - begin) * (runs ? 1.1 : 1);
   const x = (at: number) => Math.round(((at - begin) / whole) * WIDTH);
-  const title = `When each of the ${shown.length} steps ran, ${span(last - begin)} in all`;
+  const title = `When each of the ${shown.length} steps ran, ${runs ? "up to now" : `${span(last - begin)} in all`}`;
   return html`<svg class="timeline" viewBox=${`0 0 ${WIDTH} ${shown.length * ROW}`} height=${shown.length * ROW} preserveAspectRatio="none" role="group" aria-label=${title}>
     ${shown.map(({ name, startedAt, finishedAt, ...step }, i) => {
       const left = x(startedAt);
@@ -26,5 +27,5 @@ export function timeline(steps: readonly Step[]): Html {
         <rect class=${state} x=${left} y=${i * ROW} width=${Math.max(2, right - left)} height=${ROW - 2}><title>${said}</title></rect></a>`;
     })}
   </svg>
-  <p class="axis"><span>0</span>${steps.length > MOST && html`<span>the first ${MOST} of ${steps.length} steps</span>`}<span>${span(last - begin)}</span></p>`;
+  <p class="axis"><span>0</span>${steps.length > MOST && html`<span>the first ${MOST} of ${steps.length} steps</span>`}<span>${runs ? "now" : span(last - begin)}</span></p>`;
 }
