@@ -57,6 +57,12 @@ export function clock(millis: number, day = false): Html {
   return html`<time datetime=${iso} data-clock=${millis} data-day=${day ? "1" : undefined}>${day ? iso.slice(5, 16).replace("T", " ") : iso.slice(11, 16)}</time>`;
 }
 
+/** The seconds of a time of day, where its minute stands above. */
+export function seconds(millis: number): Html {
+  const iso = new Date(millis).toISOString();
+  return html`<time datetime=${iso} data-whole=${millis}>${iso.slice(16, 19)}</time>`;
+}
+
 /** Who wrote something; the address of "Ada <ada@example.org>" is in the title only. */
 export function person(author: string | null | undefined): Html {
   const name = /^(.*\S)\s*<[^<>]*>$/s.exec(author ?? "")?.[1];
