@@ -17,7 +17,10 @@ export function addChanges(web: Web): void {
     label: () => "Changes",
     async render(view) {
       const keys = Object.fromEntries(
-        ["branch", "project", "author", "revision", "cursor"].map((name) => [name, view.query.get(name) ?? ""]),
+        ["branch", "project", "author", "revision", "cursor"].map((name) => [
+          name,
+          (view.query.get(name) ?? "").trim(),
+        ]),
       );
       const field = (name: string, label: string) =>
         html`<label>${label} <input name=${name} value=${keys[name]} size="14" /></label>`;
@@ -66,7 +69,7 @@ async function list(view: View, keys: Keys) {
     ...(cursor !== "" && { cursor }),
   });
   const body = html`
-    ${items.length === 0 && html`<p class="empty">No change is here.</p>`}
+    ${items.length === 0 && empty(view, [branch, project, author, revision], revision, next !== null)}
     ${
       items.length > 0 &&
       html`<div class="scroll" tabindex="0" role="region" aria-label="Changes"><table class="list">
@@ -82,6 +85,12 @@ async function list(view: View, keys: Keys) {
     }
     ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch, project, author, revision, cursor: at }))}`;
   return cursor === "" ? { body, live: { types: ["change.added"] } } : { body };
+}
+
+function empty(view: View, wanted: string[], revision: string, more: boolean): Html {
+  if (wanted.every((text) => text === "")) return html`<p class="empty">No change is here.</p>`;
+  return html`<p class="empty">No change ${more ? "among these" : "here"} fits what was chosen. <a href=${view.url("changes")}>Show all</a>
+    ${revision !== "" && html` or <a href=${view.url("console", {}, { revision })}>look for builds of this revision</a>`}</p>`;
 }
 
 interface Facts {

@@ -1,7 +1,7 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { breathe, type Html, html, inPieces } from "../html.ts";
-import { type Columns, chooser, columnsOf } from "../parts/columns.ts";
+import { type Columns, chooser, columnsOf, noColumns } from "../parts/columns.ts";
 import { type Lasting, momentsOf, spread, type WideCell } from "../parts/lanes.ts";
 import { type Queued, queueAhead } from "../parts/queue-ahead.ts";
 import { clock, mark, own, person, seconds, shortRevision, span, stateOf, took, wordOf } from "../parts/texts.ts";
@@ -65,8 +65,7 @@ async function table(view: View, keys: Keys) {
   const time = { from: timeOf(String(keys["from"] ?? "")), until: timeOf(String(keys["until"] ?? "")) };
   const columns = await columnsOf(view);
   const { names } = columns;
-  if (names.length === 0)
-    return { body: html`<p class="empty">No builder fits. <a href=${view.url("waterfall")}>Show all</a></p>` };
+  if (names.length === 0) return { body: noColumns(view, "waterfall", columns), live: { types: ["config.loaded"] } };
   const { running, ended, more } = await buildsOf(view, columns, time);
   const queues = time.until === undefined ? await queueAhead(view, running) : new Map<string, Queued[]>();
   const builds = Map.groupBy([...running, ...ended], ({ builder = "" }) => builder);
