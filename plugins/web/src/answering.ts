@@ -128,7 +128,8 @@ export class Pages {
     if (status === 429)
       headers["Retry-After"] = error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1";
     const back = request.method === "POST" ? inside(request.from) : undefined;
-    return { status, headers, body: this.#document(request, faultPage(error, status, back))(undefined) };
+    const near = status === 404 ? this.#site.near(request.path) : undefined;
+    return { status, headers, body: this.#document(request, faultPage(error, status, { back, near }))(undefined) };
   }
 
   async #page(request: WebRequest, position: string | undefined): Promise<WebAnswer> {

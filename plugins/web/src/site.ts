@@ -116,6 +116,16 @@ export class Site implements Web {
     return best;
   }
 
+  /** A page that always is, and that was meant by a path at which nothing is: written in other letters, or above it. */
+  near(path: string): { path: string; label: string } | undefined {
+    for (let at = path.toLowerCase(); at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
+      const found = this.at(at);
+      if (found !== undefined && !found.page.path.includes(":"))
+        return { path: found.page.path, label: found.page.label?.({}) ?? found.page.name };
+    }
+    return undefined;
+  }
+
   getSnippet(name: string): SnippetDefinition | undefined {
     return this.#snippets.get(name);
   }

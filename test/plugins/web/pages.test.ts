@@ -3,7 +3,7 @@ import { fakeWorker } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
-import { ODD, type WebWorld, webWorld } from "./world.ts";
+import { ODD, unescaped, type WebWorld, webWorld } from "./world.ts";
 
 const test = suite("pages");
 
@@ -365,6 +365,16 @@ test("what does not exist is a 404 with where to go, for each type of object", a
     assert.match(body, /<h1>Nothing is here<\/h1>.*<a href="\/builders">all builders/s, path);
     assert.not.match(body, "<img", path);
   }
+  const said = async (path: string) => unescaped((await world.get(path)).body);
+  assert.match(await said("/workers/nobody"), /There is no worker "nobody"\..*<li><a href="\/workers">Workers<\/a>/s);
+  assert.match(
+    await said("/schedulers/nobody"),
+    /There is no scheduler "nobody"\..*<a href="\/schedulers">Schedulers</s,
+  );
+  assert.match(await said("/sources/nobody"), /There is no source "nobody"\..*<a href="\/sources">Sources</s);
+  assert.match(await said("/requests/x"), /"x" is not the number of anything.*<li><a href="\/requests">Requests</s);
+  assert.match(await said("/Waterfall"), '<li><a href="/waterfall">Waterfall</a></li>');
+  assert.is((await said("/changes/x")).match(/<li><a href="\/changes">/g)?.length, 1, "it is not told twice");
   const step = await world.get("/builders/plain/builds/1/steps/1");
   assert.equal([step.status, step.headers.location], [302, "/builders/plain/builds/1#step-1"]);
 });

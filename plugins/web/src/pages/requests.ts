@@ -1,3 +1,4 @@
+import { faults } from "../errors.ts";
 import type { View, Web } from "../extension.ts";
 import { html } from "../html.ts";
 import { askedTwice } from "../parts/asked-twice.ts";
@@ -9,6 +10,7 @@ import { whyText } from "../parts/why.ts";
 import type { Keys } from "../urls.ts";
 
 const PAGE = 50;
+const MOST_PRIORITY = 2_147_483_647;
 
 /** What waits, in the order in which it will start; and each request. */
 export function addRequests(web: Web): void {
@@ -61,9 +63,18 @@ export function addRequests(web: Web): void {
     method: "requests.prioritize",
     params: (fields) => ({
       request: numberOf(fields.get("request") ?? ""),
-      priority: Number(fields.get("priority") || Number.NaN),
+      priority: priorityOf(fields.get("priority") ?? ""),
     }),
   });
+}
+
+function priorityOf(text: string): number {
+  const priority = /^\s*[+-]?\d{1,10}\s*$/.test(text) ? Number(text) : Number.NaN;
+  if (!(Math.abs(priority) <= MOST_PRIORITY))
+    throw faults.formBroken(
+      `A priority is a whole number from -${MOST_PRIORITY} to ${MOST_PRIORITY}, not "${text.slice(0, 40)}".`,
+    );
+  return priority;
 }
 
 async function queue(view: View, { builder = "", cursor = "" }: Keys) {

@@ -1,5 +1,5 @@
 import type { CoreMethods } from "belfry";
-import { faults } from "../errors.ts";
+import { nameUnknown } from "../errors.ts";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { moment, own } from "../parts/texts.ts";
@@ -89,7 +89,7 @@ async function one(view: View, keys: Keys) {
   const name = String(keys["scheduler"]);
   const { items } = await view.ask("schedulers.list", {});
   const found = items.find((scheduler) => scheduler.name === name);
-  if (found === undefined) throw faults.pageUnknown(`/schedulers/${name}`);
+  if (found === undefined) throw nameUnknown("scheduler", name);
   const { reasons } = await view.ask("schedulers.why", { scheduler: name });
   const { kind, builders, passedAt, wakeAt, disabled, error } = found;
   const body = html`<p class="result">${state(found)}</p>

@@ -12,8 +12,21 @@ const TITLES: Record<number, string> = {
   503: "Not now",
 };
 
-/** A page about something that went wrong, with where to go. */
-export function faultPage({ code, what, why, fix, details }: BelfryError, status: number, back?: string): Page {
+/** They are on every page about what is not there. */
+const USUAL = new Set(["/", "/builders", "/changes"]);
+
+/** A page that is near to what was asked for. */
+export interface Near {
+  path: string;
+  label: string;
+}
+
+/** A page about something that went wrong, with where to go: back to a form, to a page that is near, and to those that always are. */
+export function faultPage(
+  { code, what, why, fix, details }: BelfryError,
+  status: number,
+  { back, near }: { back?: string | undefined; near?: Near | undefined } = {},
+): Page {
   const places = details.filter(({ path }) => path !== "retryAfterSeconds");
   const lost = status === 404;
   return {
@@ -28,6 +41,7 @@ export function faultPage({ code, what, why, fix, details }: BelfryError, status
         lost &&
         html`<p>From here you can go to</p>
           <ul>
+            ${near && !USUAL.has(near.path) && html`<li><a href=${near.path}>${near.label}</a></li>`}
             <li><a href="/">what happens now</a></li>
             <li><a href="/builders">all builders</a>, or look for one:
               <form method="get" action="/builders" role="search"><label>Name <input name="q" type="search" /></label> <button>Search</button></form>
