@@ -24,6 +24,7 @@ import type { MethodTable } from "./method.ts";
 import { auditMethods } from "./methods/audit.ts";
 import { builderMethods } from "./methods/builders.ts";
 import { buildMethods } from "./methods/builds.ts";
+import { buildsetMethods } from "./methods/buildsets.ts";
 import { changeMethods } from "./methods/changes.ts";
 import { configMethods } from "./methods/config.ts";
 import { eventMethods } from "./methods/events.ts";
@@ -49,6 +50,7 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
     ...lockMethods(deps),
     ...logMethods(deps),
     ...requestMethods(deps),
+    ...buildsetMethods(deps),
     ...changeMethods(deps),
     ...partMethods(deps),
     ...workerMethods(deps),

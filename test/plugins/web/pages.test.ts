@@ -210,7 +210,14 @@ test("requests, buildsets, changes, workers, schedulers and sources have pages t
   assert.match(await page(world, "/changes"), `<a href="/changes/${change}">`);
   assert.match(await page(world, "/workers"), /<a href="\/workers\/w">.*connected/s);
   assert.match(await page(world, "/workers/w"), "/builders/plain/builds/1");
-  assert.match(await page(world, "/schedulers"), '<a href="/schedulers/by%20hand">');
+  assert.match(await page(world, "/changes?source=api"), `<a href="/changes/${change}">`);
+  assert.match(await page(world, "/changes?source=other"), "No change here fits what was chosen.");
+  const schedulers = await page(world, "/schedulers");
+  assert.match(schedulers, /<a href="\/schedulers\/by%20hand">.*<a href="\/buildsets\/1"><time.*failure/s);
+  assert.match(schedulers, /<a href="\/schedulers\/asking">.*<td>never<\/td>/s);
+  const begun = await page(world, "/schedulers/by%20hand");
+  assert.match(begun, /What it had built.*<a href="\/buildsets\/1">.*failure.*\?revision=5f6c835a/s);
+  assert.match(await page(world, "/schedulers/asking"), "Nothing yet.");
   assert.match(await page(world, "/schedulers/by%20hand"), /schedulers\.force.*<a href="\/builders\/plain">/s);
   assert.match(await page(world, "/sources"), "This master watches nothing yet.");
   assert.match(await page(world, "/plugins"), "@belfry/web");

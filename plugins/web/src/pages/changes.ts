@@ -17,7 +17,7 @@ export function addChanges(web: Web): void {
     label: () => "Changes",
     async render(view) {
       const keys = Object.fromEntries(
-        ["branch", "project", "author", "revision", "cursor"].map((name) => [
+        ["branch", "project", "author", "revision", "source", "cursor"].map((name) => [
           name,
           (view.query.get(name) ?? "").trim(),
         ]),
@@ -28,7 +28,7 @@ export function addChanges(web: Web): void {
         title: "Changes",
         width: "full",
         body: html`<form method="get" action=${view.url("changes")} role="search" class="filters">
-            ${field("branch", "Branch")} ${field("project", "Project")} ${field("author", "Person")} ${field("revision", "Revision")} <button>Show</button>
+            ${field("branch", "Branch")} ${field("project", "Project")} ${field("author", "Person")} ${field("revision", "Revision")} ${field("source", "Source")} <button>Show</button>
           </form>
           ${await view.snippet("changes.list", keys)} ${await view.panels("changes", {})}`,
       };
@@ -56,20 +56,26 @@ export function addChanges(web: Web): void {
 }
 
 async function list(view: View, keys: Keys) {
-  const [branch, project, author, revision, cursor] = ["branch", "project", "author", "revision", "cursor"].map(
-    (name) => String(keys[name] ?? ""),
-  ) as [string, string, string, string, string];
+  const [branch, project, author, revision, source, cursor] = [
+    "branch",
+    "project",
+    "author",
+    "revision",
+    "source",
+    "cursor",
+  ].map((name) => String(keys[name] ?? "")) as [string, string, string, string, string, string];
   const { items, next } = await view.ask("changes.list", {
     limit: PAGE,
     fields: ["id", "author", "comments", "revision", "branch", "when", "project", "codebase"],
     ...(branch !== "" && { branch }),
     ...(project !== "" && { project }),
+    ...(source !== "" && { source }),
     ...(author !== "" && { author: author.slice(0, 200) }),
     ...(/^[0-9a-f]{4,39}$/i.test(revision) ? { revisionPrefix: revision } : revision !== "" && { revision }),
     ...(cursor !== "" && { cursor }),
   });
   const body = html`
-    ${items.length === 0 && empty(view, [branch, project, author, revision], revision, next !== null)}
+    ${items.length === 0 && empty(view, [branch, project, author, revision, source], revision, next !== null)}
     ${
       items.length > 0 &&
       html`<div class="scroll" tabindex="0" role="region" aria-label="Changes"><table class="list">
@@ -83,7 +89,7 @@ async function list(view: View, keys: Keys) {
           <td>${own(change.comments?.split("\n", 1)[0])}</td><td>${own(change.project)}</td><td>${moment(change.when)}</td></tr>`,
       )}</tbody></table></div>`
     }
-    ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch, project, author, revision, cursor: at }))}`;
+    ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch, project, author, revision, source, cursor: at }))}`;
   return cursor === "" ? { body, live: { types: ["change.added"] } } : { body };
 }
 

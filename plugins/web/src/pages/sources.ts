@@ -75,7 +75,7 @@ async function one(view: View, keys: Keys) {
       <dt>Went well last</dt><dd>${lastSuccessAt === null ? "not yet" : moment(lastSuccessAt)}</dd>
       ${nextPollAt !== null && html`<dt>Looks next</dt><dd>${moment(nextPollAt)}</dd>`}
       ${error !== null && html`<dt>Last error</dt><dd>${own(error.message)}${failures > 1 && html` <span class="by">(${count(failures, "time")} in a row)</span>`}</dd>`}
-      <dt>Changes</dt><dd>${view.link("changes", {}, "of all sources")}</dd>
+      <dt>Changes</dt><dd><a href=${view.url("changes", {}, { source: name })}>what it told of</a></dd>
     </dl>
     ${pollOf(view, found)}`;
   return { body, live: LIVE };
