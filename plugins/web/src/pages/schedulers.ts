@@ -155,7 +155,7 @@ async function one(view: View, keys: Keys) {
       <dt>Looked last</dt><dd>${passedAt === null ? "not yet" : moment(passedAt)}</dd>
       <dt>Looks next</dt><dd>${disabled !== null ? "not while it is disabled" : wakeAt === null ? "when something happens" : moment(wakeAt)}</dd>
       ${error !== null && html`<dt>Last error</dt><dd>${own(error.message)}</dd>`}
-      ${reasons.length > 0 && html`<dt>Builds nothing now</dt><dd>${reasons.map((reason) => html`<div>${whyText(reason)}</div>`)}</dd>`}
+      ${reasons.length > 0 && html`<dt>Builds nothing now</dt><dd>${reasons.map((reason) => html`<div>${whyText(view, reason)}</div>`)}</dd>`}
       <dt>Builders</dt><dd>${builders.length === 0 ? "none" : builders.map((builder) => html`<span>${view.link("builder", { builder }, own(builder))} </span>`)}</dd>
     </dl>
     ${switchOf(view, found, html`<label>Reason <input name="reason" maxlength="500" /></label>`)}`;
