@@ -53,7 +53,11 @@ const samples = (world: ApiWorld): Record<string, Params[]> => {
     ],
     "builds.steps": [{ build: seen.build }, { builder: "running", number: 1 }],
     "buildsets.get": [{ buildset: seen.buildset }],
-    "buildsets.list": [{}, { scheduler: "open-force", order: "id", limit: 1, fields: ["id", "result"] }],
+    "buildsets.list": [
+      {},
+      { scheduler: "open-force", order: "id", limit: 1, fields: ["id", "result"] },
+      { change: seen.change },
+    ],
     "changes.get": [{ change: seen.change }],
     "changes.list": [
       {},

@@ -33,6 +33,7 @@ const forHidden = ({ hidden }: ApiWorld): [string, Params][] => [
   ["requests.why", { request: hidden.request }],
   ["buildsets.get", { buildset: hidden.buildset }],
   ["changes.get", { change: hidden.change }],
+  ["buildsets.list", { change: hidden.change }],
   ["schedulers.why", { scheduler: "covert-force" }],
   ["schedulers.why", { scheduler: "failing" }],
 ];

@@ -1,4 +1,5 @@
 import { gunzipSync } from "node:zlib";
+import { anyBranch } from "@belfry/schedulers";
 import { fakeWorker } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -222,6 +223,23 @@ test("requests, buildsets, changes, workers, schedulers and sources have pages t
   assert.match(await page(world, "/sources"), "This master watches nothing yet.");
   assert.match(await page(world, "/plugins"), "@belfry/web");
   assert.match(await page(world, "/about"), /does its work.*1 of 1.*connected/s);
+});
+
+test("the page of a change tells what waits still because of it, and why", async () => {
+  const schedulers = [anyBranch({ name: "changes", builders: ["plain", "slow"] })];
+  await using world = await webWorld({}, { schedulers });
+  await world.kit.call("builders.pause", { builder: "slow", reason: "moving" });
+  const change = await world.kit.addChange({ revision: "5f6c835a", branch: "main" });
+  await world.kit.event("build.finished");
+  const { body } = await world.get(`/changes/${change}`);
+  assert.match(
+    body,
+    /\/builders\/plain\/builds\/1".*success.*Waiting still.*\/builders\/slow".*its builder is paused.*moving/s,
+  );
+  assert.match(await page(world, "/buildsets/1"), "not ended yet");
+  await world.kit.call("builders.resume", { builder: "slow" });
+  await world.kit.buildsetEnd(1);
+  assert.not.match((await world.get(`/changes/${change}`)).body, "Waiting still");
 });
 
 test("the waterfall has builders beside each other, and builds at once in lanes", async () => {

@@ -1,7 +1,7 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { badge, moment, own, revisionLink, stateOf } from "../parts/texts.ts";
+import { badge, ending, moment, own, revisionLink, stateOf } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
 import type { Keys } from "../urls.ts";
@@ -63,7 +63,7 @@ async function one(view: View, keys: Keys) {
   );
   const { scheduler, owner, parent, sourceStamps, changes, properties } = facts;
   const red = facts.result === "failure" || facts.result === "exception";
-  const body = html`<p class="result">${badge(stateOf({ state: "running", result: facts.result }))}</p>
+  const body = html`<p class="result">${ending(facts.result)}</p>
     <dl class="facts wide">
       <dt>Reason</dt><dd>${own(facts.reason)}</dd>
       ${scheduler !== null && html`<dt>Scheduler</dt><dd>${view.link("scheduler", { scheduler }, own(scheduler))}</dd>`}

@@ -1,6 +1,7 @@
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
+import { requestTable } from "../parts/request-table.ts";
 import { badge, count, moment, own, person, shortRevision, stateOf, took } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
@@ -8,6 +9,8 @@ import { type Keys, outside } from "../urls.ts";
 
 const PAGE = 50;
 const FILES = 500;
+/** In so many of the last buildsets of a change it is looked for what waits. */
+const BUILDSETS = 10;
 
 /** What was changed, and what came of it. */
 export function addChanges(web: Web): void {
@@ -149,8 +152,27 @@ async function builds(view: View, keys: Keys) {
           <td>${badge(stateOf(build))} ${own(build.summary)}</td><td>${view.link("worker", { worker }, own(worker))}</td><td>${moment(build.startedAt ?? build.assignedAt)}</td><td>${took(build.startedAt, build.finishedAt)}</td></tr>`,
         )}</tbody></table></div>`
     }
-    ${next !== null && revision !== null && html`<p><a href=${view.url("console", {}, { revision })}>More builds of this revision</a></p>`}</section>`;
-  return { body, live: { types: ["build.assigned", "build.finished"] } };
+    ${next !== null && revision !== null && html`<p><a href=${view.url("console", {}, { revision })}>More builds of this revision</a></p>`}</section>
+    ${await waiting(view, numberOf(keys["change"]))}`;
+  return { body, live: { types: ["build.assigned", "build.finished", "request.", "buildset."] } };
+}
+
+/** What was asked for because of it, and has not begun. */
+async function waiting(view: View, change: number): Promise<Html> {
+  const { items } = await view.ask("buildsets.list", { change, limit: BUILDSETS, fields: ["id", "result"] });
+  const asked = items
+    .filter(({ result }) => result === null)
+    .map(({ id = 0 }) =>
+      view.ask("requests.list", {
+        buildset: id,
+        state: "pending",
+        limit: PAGE,
+        include: ["reason", "sourceStamps"],
+      }),
+    );
+  const requests = (await Promise.all(asked)).flatMap((answer) => answer.items).slice(0, PAGE);
+  if (requests.length === 0) return null;
+  return html`<section aria-labelledby="waiting"><h2 id="waiting">Waiting still</h2>${await requestTable(view, requests, { builder: true })}</section>`;
 }
 
 function files(list: readonly string[]): Html {

@@ -3,7 +3,7 @@ import { nameUnknown } from "../errors.ts";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
-import { badge, moment, own, revisionLink, stateOf, took } from "../parts/texts.ts";
+import { ending, moment, own, revisionLink, took } from "../parts/texts.ts";
 import { whyText } from "../parts/why.ts";
 import type { Keys } from "../urls.ts";
 
@@ -100,11 +100,9 @@ async function list(view: View) {
 
 type Begun = CoreMethods["buildsets.list"]["result"]["items"][number];
 
-const resultOf = ({ result }: Begun): Html => badge(stateOf({ state: "running", result: result ?? null }));
-
 function builtLast(view: View, begun: Begun | undefined): Html {
   if (begun === undefined) return "never";
-  return html`${view.link("buildset", { buildset: begun.id ?? 0 }, moment(begun.submittedAt))} ${resultOf(begun)}`;
+  return html`${view.link("buildset", { buildset: begun.id ?? 0 }, moment(begun.submittedAt))} ${ending(begun.result)}`;
 }
 
 /** What it asked to be built, and what came of it. */
@@ -127,9 +125,9 @@ async function begun(view: View, { scheduler = "", cursor = "" }: Keys) {
           submittedAt,
           completeAt,
           reason,
-          ...buildset
+          result,
         }) => html`<tr><th scope="row">${view.link("buildset", { buildset: id }, html`<span class="unseen">buildset </span>#${id}`)}</th>
-          <td>${resultOf(buildset)}</td><td>${moment(submittedAt)}</td>
+          <td>${ending(result)}</td><td>${moment(submittedAt)}</td>
           <td>${sourceStamps.map(({ branch, revision }) => html`<div>${own(branch)} ${revisionLink(view, revision)}</div>`)}</td>
           <td>${own(reason)}</td><td>${took(submittedAt, completeAt)}</td></tr>`,
       )}</tbody></table></div>`

@@ -39,6 +39,13 @@ export function badge(state: State): Html {
   return html`<span class=${`state ${state}`}><span class="shape" aria-hidden="true">${SHAPES[state]}</span> ${wordOf(state)}</span>`;
 }
 
+/** What came of something of several parts: until all have ended, some may run and some wait. */
+export function ending(result: Result | null | undefined): Html {
+  return result
+    ? badge(result)
+    : html`<span class="state running"><span class="shape" aria-hidden="true">▷</span> not ended yet</span>`;
+}
+
 /** A state where there is room for the shape only; `title` says all. */
 export function mark(state: State, title: string): Html {
   return html`<span class=${`mark ${state}`} title=${title}><span aria-hidden="true">${SHAPES[state]}</span><span class="unseen">${title}</span></span>`;
