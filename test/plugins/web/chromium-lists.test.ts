@@ -27,4 +27,23 @@ test("the times of the waterfall are asked for in the reader's zone, and are UTC
   assert.is(await plain.getByLabel("From (UTC)").inputValue(), "2026-07-01T12:00");
 });
 
+test("what is printed has all of a table, and nothing to press", async () => {
+  await using world = await webWorld();
+  await world.kit.call("builders.pause", { builder: "plain" });
+  await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
+  const token = await world.token("hand", { scopes: ["control"] });
+  await using browser = await openBrowser();
+  const context = await browser.newContext({ extraHTTPHeaders: { authorization: `Bearer ${token}` } });
+  const page = await context.newPage();
+  await page.goto(`${world.url}/requests`);
+  const ask = page.locator(".ask");
+  assert.ok(await ask.isVisible());
+  await page.emulateMedia({ media: "print" });
+  assert.not.ok(await ask.isVisible());
+  assert.not.ok(await page.locator(".top").isVisible());
+  assert.is(await page.locator(".scroll").evaluate((one) => getComputedStyle(one).overflowX), "visible");
+  await page.goto(`${world.url}/waterfall`);
+  assert.is(await page.locator(".tall thead").evaluate((one) => getComputedStyle(one).position), "static");
+});
+
 lists.run();

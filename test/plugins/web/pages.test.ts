@@ -229,14 +229,24 @@ test("the page of a change tells what waits still because of it, and why", async
   const schedulers = [anyBranch({ name: "changes", builders: ["plain", "slow"] })];
   await using world = await webWorld({}, { schedulers });
   await world.kit.call("builders.pause", { builder: "slow", reason: "moving" });
-  const change = await world.kit.addChange({ revision: "5f6c835a", branch: "main" });
+  const change = await world.kit.addChange({
+    revision: "5f6c835a",
+    branch: "main",
+    author: "Ada <ada@example.org>",
+    comments: "mend it\n\nat last",
+  });
   await world.kit.event("build.finished");
   const { body } = await world.get(`/changes/${change}`);
   assert.match(
     body,
     /\/builders\/plain\/builds\/1".*success.*Waiting still.*\/builders\/slow".*its builder is paused.*moving/s,
   );
-  assert.match(await page(world, "/buildsets/1"), "not ended yet");
+  const set = await page(world, "/buildsets/1");
+  assert.match(set, "not ended yet");
+  assert.match(
+    set,
+    /Changes<\/dt><dd><div><a href="\/changes\/1"><bdi>5f6c835a<\/bdi><\/a> .*Ada.*: <bdi>mend it<\/bdi>/s,
+  );
   await world.kit.call("builders.resume", { builder: "slow" });
   await world.kit.buildsetEnd(1);
   assert.not.match((await world.get(`/changes/${change}`)).body, "Waiting still");
