@@ -26,6 +26,7 @@ import { buildControlMethods } from "./methods/build-control.ts";
 import { buildListMethods } from "./methods/build-list.ts";
 import { builderMethods } from "./methods/builders.ts";
 import { buildMethods } from "./methods/builds.ts";
+import { buildsetMethods } from "./methods/buildsets.ts";
 import { changeMethods } from "./methods/changes.ts";
 import { configMethods } from "./methods/config.ts";
 import { eventMethods } from "./methods/events.ts";
@@ -53,6 +54,7 @@ function ownMethods(deps: ApiDeps, all: () => readonly ApiMethod[]) {
     ...lockMethods(deps),
     ...logMethods(deps),
     ...requestMethods(deps),
+    ...buildsetMethods(deps),
     ...changeMethods(deps),
     ...partMethods(deps),
     ...workerMethods(deps),

@@ -114,7 +114,7 @@ export const Buildset = defineEntity({
     /** 1: it is cancelled when that build ends early. */
     ends_with_parent: p.integer().nullable(),
   },
-  indexes: [{ properties: ["parent_build"] }],
+  indexes: [{ properties: ["parent_build"] }, { properties: ["scheduler", "id"] }],
 });
 
 export const BuildsetStamp = defineEntity({

@@ -10,6 +10,7 @@ import { Builds } from "./migrations/0005-builds.ts";
 import { Operation } from "./migrations/0006-operation.ts";
 import { Resuming } from "./migrations/0007-resuming.ts";
 import { Pages } from "./migrations/0008-pages.ts";
+import { SchedulersHistory } from "./migrations/0009-schedulers-history.ts";
 
 /** Loads MikroORM, which only migrations and checks of the tables need, and runs what is pending. */
 export async function runMigrations(options: OrmOptions): Promise<void> {
@@ -41,6 +42,7 @@ async function open(options: OrmOptions) {
         { name: "0006-operation", class: Operation },
         { name: "0007-resuming", class: Resuming },
         { name: "0008-pages", class: Pages },
+        { name: "0009-schedulers-history", class: SchedulersHistory },
       ],
       snapshot: false,
       transactional: true,

@@ -16,6 +16,7 @@ export const MIGRATIONS = [
   "0006-operation",
   "0007-resuming",
   "0008-pages",
+  "0009-schedulers-history",
 ] as const;
 
 const MOST_ATTEMPTS = 5;

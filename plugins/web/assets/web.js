@@ -81,8 +81,24 @@
       const date = new Date(Number(time.dataset.clock));
       put(time, (time.dataset.day ? days : hours).format(date));
     }
+    for (const time of document.querySelectorAll("time[data-whole]"))
+      time.title ||= absolute.format(new Date(Number(time.dataset.whole)));
     for (const bar of document.querySelectorAll("progress[data-since]"))
       bar.value = Math.min(bar.max, Math.max(0, Date.now() - Number(bar.dataset.since)));
+  }
+
+  // Fields for times: in the reader's zone before him, in UTC in addresses, so that these are good for everybody.
+  const field = (millis) => new Date(millis).toISOString().slice(0, 16);
+  function ownZone() {
+    for (const input of document.querySelectorAll("input[data-utc]")) {
+      const { form, name, dataset } = input;
+      input.previousElementSibling.textContent = dataset.utc;
+      const given = Date.parse(`${input.getAttribute("value")}Z`);
+      if (given) input.value = field(given - new Date(given).getTimezoneOffset() * 60_000);
+      form.addEventListener("formdata", ({ formData }) => {
+        if (formData.get(name)) formData.set(name, field(new Date(formData.get(name))));
+      });
+    }
   }
 
   // Snippets: what has changed is fetched again and morphed in place; a few times at once, and then twice a second at most.
@@ -264,6 +280,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     offerThemes();
     tellTimes();
+    ownZone();
     setInterval(tellTimes, 1_000);
     watch();
   });

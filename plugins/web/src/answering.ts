@@ -50,9 +50,6 @@ const PAGE_HEADERS = {
 const SETTLED = "private, max-age=3600";
 const CHANGING = "private, no-cache";
 
-/** No page lies deeper. */
-const MOST_PARTS = 20;
-
 /** What a page takes of its reader's budget; a snippet takes 1. */
 const PAGE_COST = 4;
 
@@ -143,22 +140,8 @@ export class Pages {
     if (status === 429)
       headers["Retry-After"] = error.details.find(({ path }) => path === "retryAfterSeconds")?.message ?? "1";
     const back = request.method === "POST" ? inside(request.from) : undefined;
-    const page = faultPage(error, status, back, status === 404 ? this.#above(request.path) : []);
-    return { status, headers, body: this.#document(request, page)(undefined) };
-  }
-
-  /** The pages of what something that is not there would belong to, outermost first: a log's builder and build. */
-  #above(path: string): { url: string; label: string }[] {
-    const parts = path.split("/").slice(0, MOST_PARTS);
-    return parts.slice(0, -1).flatMap((_, i) => {
-      const url = parts.slice(0, i + 1).join("/");
-      const found = url === "" ? undefined : this.#site.at(url);
-      // Lists have no keys, and are named on every page anyway.
-      if (found?.page.label === undefined || Object.keys(found.keys).length === 0) return [];
-      const said = found.page.label(found.keys);
-      const { name } = found.page;
-      return [{ url, label: said.startsWith(name) ? said : `${name} ${said}` }];
-    });
+    const near = status === 404 ? this.#site.near(request.path) : [];
+    return { status, headers, body: this.#document(request, faultPage(error, status, { back, near }))(undefined) };
   }
 
   async #page(request: WebRequest, position: string | undefined): Promise<WebAnswer> {

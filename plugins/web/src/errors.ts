@@ -27,12 +27,12 @@ export const faults = {
       why: "No plugin has registered a page, a link, a snippet or an action of this name.",
       fix: "Register it, or correct the name.",
     }),
-  pageUnknown: (path: string) =>
-    new BelfryError("BELFRY_WEB_PAGE_UNKNOWN", {
-      what: "There is no such page.",
-      why: `Nothing is at "${shown(path)}".`,
-      fix: "Begin at one of the pages above.",
-    }),
+  pageUnknown: (
+    path: string,
+    what = "There is no such page.",
+    why = `Nothing is at "${shown(path)}".`,
+    fix = "Begin at one of the pages above.",
+  ) => new BelfryError("BELFRY_WEB_PAGE_UNKNOWN", { what, why, fix }),
   formRefused: () =>
     new BelfryError("BELFRY_WEB_FORM_REFUSED", {
       what: "This form was not taken.",
@@ -48,7 +48,7 @@ export const faults = {
   formBroken: (why: string, details: readonly { path: string; message: string }[] = []) =>
     new BelfryError(
       "BELFRY_WEB_FORM_BROKEN",
-      { what: "This form cannot be read.", why, fix: "Go back, correct it and send it again." },
+      { what: "This form cannot be used.", why, fix: "Go back, correct it and send it again." },
       { details },
     ),
   tooFast: (perMinute: number, seconds: number) =>
@@ -68,6 +68,24 @@ export const faults = {
       fix: "Load the page again to see what is new, or raise `streamLimit` or `clientLimit`.",
     }),
 };
+
+/** Of a path or a form that has something else where a number should be. */
+export const numberWrong = (text: string) =>
+  faults.pageUnknown(
+    text,
+    undefined,
+    `"${shown(text)}" is not the number of anything: they are counted from 1.`,
+    "Correct the number, or begin at one of the pages above.",
+  );
+
+/** Of something that is called by its name. */
+export const nameUnknown = (noun: string, name: string) =>
+  faults.pageUnknown(
+    name,
+    `There is no ${noun} "${shown(name)}".`,
+    "The running configuration has none of this name, or you may not see it.",
+    "Look for it in the list of all, and check the spelling.",
+  );
 
 const STATUS = new Map([
   ["BELFRY_WEB_PAGE_UNKNOWN", 404],

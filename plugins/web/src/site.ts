@@ -13,6 +13,15 @@ import { fill, type Keys, nameOf } from "./urls.ts";
 
 const PATH = /^\/(?:(?:[A-Za-z0-9._-]+|:\w+)(?:\/(?:[A-Za-z0-9._-]+|:\w+))*)?$/;
 
+/** No page lies deeper. */
+const MOST_PARTS = 20;
+
+/** A page that is near to what was asked for. */
+export interface Near {
+  path: string;
+  label: string;
+}
+
 /** Things by name; of several of one name the last one counts. */
 class Shelf<T> {
   readonly #named = new Map<string, T[]>();
@@ -114,6 +123,26 @@ export class Site implements Web {
       if (best === undefined || literals < best.literals) best = { page, keys, literals };
     }
     return best;
+  }
+
+  /**
+   * Pages that may have been meant by a path at which nothing is: the nearest one without keys, in whatever letters, and
+   * those of what it would belong to, outermost first, such as a log's builder and build.
+   */
+  near(path: string): Near[] {
+    const near: Near[] = [];
+    const parts = path.split("/").slice(0, MOST_PARTS);
+    const above = parts.map((_, i) => parts.slice(0, i + 1).join("/")).filter((one) => one !== "");
+    const fixed = above.toReversed().map((one) => this.at(one.toLowerCase())?.page);
+    const found = fixed.find((page) => page !== undefined && !page.path.includes(":"));
+    if (found !== undefined) near.push({ path: found.path, label: found.label?.({}) ?? found.name });
+    for (const one of above.slice(0, parts.length - 2)) {
+      const { page, keys } = this.at(one) ?? {};
+      if (page?.label === undefined || keys === undefined || Object.keys(keys).length === 0) continue;
+      const said = page.label(keys);
+      near.push({ path: one, label: said.startsWith(page.name) ? said : `${page.name} ${said}` });
+    }
+    return near;
   }
 
   getSnippet(name: string): SnippetDefinition | undefined {

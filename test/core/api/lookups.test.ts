@@ -24,6 +24,8 @@ for (const kind of DATABASES) {
     assert.equal(await found({ author: "nobody" }), []);
     assert.equal(await found({ project: "app" }), [other, ada]);
     assert.equal(await found({ project: "app", author: "grace" }), [other]);
+    assert.equal(await found({ project: "app", source: "api" }), [other, ada]);
+    assert.equal(await found({ source: "nobody" }), []);
     assert.equal(await found({ revisionPrefix: "5F6C835" }), [other, ada]);
     assert.equal(await found({ revisionPrefix: REVISION }), [ada]);
     assert.equal(await found({ revisionPrefix: "5f6c8350" }), []);
@@ -41,6 +43,45 @@ for (const kind of DATABASES) {
       cursor = page.next;
     }
     assert.equal(walked, [other, ada]);
+  });
+
+  test(`${kind.name}: what a scheduler began is listed, page by page, to those who see something of it`, async () => {
+    await using database = await kind.open();
+    await using world = await apiWorld(database);
+    const { kit, seen, hidden } = world;
+    const again = await kit.call("schedulers.force", { scheduler: "open-force", branch: "topic", reason: "again" });
+    const [newest] = (await kit.call("buildsets.list", { scheduler: "open-force", limit: 1 })).items;
+    const { sourceStamps, submittedAt, completeAt, ...facts } = newest;
+    const told = await kit.call("buildsets.get", { buildset: again.buildset });
+    const { id, scheduler, owner, reason, result } = told;
+    assert.equal(facts, { id, scheduler, owner, reason, result });
+    assert.equal([submittedAt, completeAt, sourceStamps], [told.submittedAt, told.completeAt, told.sourceStamps]);
+    assert.is(sourceStamps[0].branch, "topic");
+    const walk = async (params: object, caller?: never) => {
+      const walked: number[] = [];
+      for (let cursor: string | null = ""; cursor !== null; ) {
+        const page: { items: { id: number }[]; next: string | null } = await kit.call(
+          "buildsets.list",
+          { ...params, limit: 1, ...(cursor ? { cursor } : {}) },
+          caller,
+        );
+        walked.push(...page.items.map((one) => one.id));
+        cursor = page.next;
+      }
+      return walked;
+    };
+    assert.equal(
+      await walk({ scheduler: "open-force", order: "id" }),
+      [...(await walk({ scheduler: "open-force" }))].reverse(),
+    );
+    assert.equal((await kit.call("buildsets.list", { scheduler: "nobody" })).items, []);
+    const all = await walk({});
+    for (const one of [seen.buildset, hidden.buildset, again.buildset]) assert.ok(all.includes(one), String(one));
+    const { caller } = await tokenCaller(kit, "narrow", { scopes: ["read"], builders: ["open"] });
+    const visible = await walk({}, caller as never);
+    assert.ok(visible.includes(again.buildset));
+    assert.not.ok(visible.includes(hidden.buildset));
+    assert.equal(await walk({ scheduler: "covert-force" }, caller as never), []);
   });
 
   test(`${kind.name}: builds of several builders are found at once, each with its newest, and by the beginning of a revision`, async () => {

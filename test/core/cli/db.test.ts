@@ -21,7 +21,7 @@ test("upgrade makes the tables, and says the second time that there is nothing t
   assert.is(before.code, 1);
   assert.match(
     before.out,
-    /applied: none\npending: 0001-tables, 0002-tongues, 0003-scheduling, 0004-distribution, 0005-builds, 0006-operation, 0007-resuming, 0008-pages\nproblem: It is empty/,
+    /applied: none\npending: 0001-tables, 0002-tongues, 0003-scheduling, 0004-distribution, 0005-builds, 0006-operation, 0007-resuming, 0008-pages, 0009-schedulers-history\nproblem: It is empty/,
   );
   const first = await world.run("db", "upgrade");
   assert.is(first.code, 0, first.err);

@@ -115,6 +115,7 @@ export class World implements AsyncDisposable {
   constructor(api = new FakeApi(), plugins: Plugin[] = [httpPlugin]) {
     this.api = api;
     this.container.register(TOKENS.clock, { useValue: systemClock });
+    this.container.register(TOKENS.installation, { useValue: { title: "Belfry", master: "main", version: "0" } });
     this.container.register(TOKENS.api, { useValue: api });
     this.container.register(TOKENS.logger, { useValue: memoryLog(this.log) });
     for (const plugin of plugins) {

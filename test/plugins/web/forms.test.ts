@@ -92,7 +92,9 @@ test("workers are paused with a reason, several at once, and resumed; the others
       .filter((one: { paused: boolean }) => one.paused)
       .map((one: { name: string; pausedReason: string }) => [one.name, one.pausedReason]);
   assert.not.match((await world.get("/workers")).body, "checkbox", "who may not sees no boxes");
-  assert.is((await world.send("/workers", "pause-workers", {}, headers)).status, 400, "none was chosen");
+  const none = await world.send("/workers", "pause-workers", {}, headers);
+  assert.equal([none.status, /No worker is chosen/.test(none.body)], [400, true]);
+  assert.match(none.body, '<a href="/workers">Back to where the form was</a>');
   const one = await world.send(`/workers/${segment(ODD)}`, "pause-workers", { reason: ODD }, headers);
   assert.equal([one.status, one.headers.location], [303, `/workers/${segment(ODD)}`]);
   assert.equal(await paused(), [[ODD, ODD]]);
@@ -121,6 +123,9 @@ test("workers are paused with a reason, several at once, and resumed; the others
     async () => /its workers are paused: .*w<.*moving/s.test((await world.get("/requests")).body),
     "the reason",
   );
+  const { body: listed } = await world.get("/workers", headers);
+  assert.match(listed, '<button formaction="/do/resume-workers">Resume those chosen</button>');
+  assert.match(listed, /<summary>Resume all that are paused \(3\)…<\/summary>.*<bdi>w<\/bdi>, <bdi>x<\/bdi>/s);
   await world.send("/workers/w", "resume-workers", {}, headers);
   assert.is((await paused()).length, 2);
   await world.kit.buildsetEnd(asked.buildset);
@@ -133,7 +138,11 @@ test("a request that waits gets another priority", async () => {
   await world.kit.call("schedulers.force", { scheduler: "by hand", builders: ["plain"] });
   assert.is((await world.send("/requests/1", "prioritize", { priority: "7" }, headers)).status, 303);
   assert.is((await world.kit.call("requests.get", { request: 1 })).priority, 7);
-  assert.is((await world.send("/requests/1", "prioritize", { priority: "" }, headers)).status, 400);
+  for (const priority of ["", "1.5", "high", "99999999999", "2147483648"]) {
+    const refused = await world.send("/requests/1", "prioritize", { priority }, headers);
+    assert.is(refused.status, 400, priority);
+    assert.match(refused.body, "A priority is a whole number from -2147483647 to 2147483647", priority);
+  }
 });
 
 test("a scheduler is disabled and enabled", async () => {

@@ -1,11 +1,11 @@
 import { gunzipSync } from "node:zlib";
-import { force } from "@belfry/schedulers";
+import { anyBranch, force } from "@belfry/schedulers";
 import { fakeWorker, step } from "@belfry/testkit";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { segment } from "../../../plugins/web/src/urls.ts";
 import { AT, logWorld } from "./log-world.ts";
-import { everyPage, ODD, ODD_CHANGE, type WebWorld, webWorld } from "./world.ts";
+import { everyPage, ODD, ODD_CHANGE, unescaped, type WebWorld, webWorld } from "./world.ts";
 
 const test = suite("pages");
 
@@ -194,11 +194,45 @@ test("requests, buildsets, changes, workers, schedulers and sources have pages t
   assert.match(await page(world, "/changes"), `<a href="/changes/${change}">`);
   assert.match(await page(world, "/workers"), /<a href="\/workers\/w">.*connected/s);
   assert.match(await page(world, "/workers/w"), "/builders/plain/builds/1");
-  assert.match(await page(world, "/schedulers"), '<a href="/schedulers/by%20hand">');
+  assert.match(await page(world, "/changes?source=api"), `<a href="/changes/${change}">`);
+  assert.match(await page(world, "/changes?source=other"), "No change here fits what was chosen.");
+  const schedulers = await page(world, "/schedulers");
+  assert.match(schedulers, /<a href="\/schedulers\/by%20hand">.*<a href="\/buildsets\/1"><time.*failure/s);
+  assert.match(schedulers, /<a href="\/schedulers\/asking">.*<td>never<\/td>/s);
+  const begun = await page(world, "/schedulers/by%20hand");
+  assert.match(begun, /What it had built.*<a href="\/buildsets\/1">.*failure.*\?revision=5f6c835a/s);
+  assert.match(await page(world, "/schedulers/asking"), "Nothing yet.");
   assert.match(await page(world, "/schedulers/by%20hand"), /schedulers\.force.*<a href="\/builders\/plain">/s);
   assert.match(await page(world, "/sources"), "This master watches nothing yet.");
   assert.match(await page(world, "/plugins"), "@belfry/web");
   assert.match(await page(world, "/about"), /does its work.*1 of 1.*connected/s);
+});
+
+test("the page of a change tells what waits still because of it, and why", async () => {
+  const schedulers = [anyBranch({ name: "changes", builders: ["plain", "slow"] })];
+  await using world = await webWorld({}, { schedulers });
+  await world.kit.call("builders.pause", { builder: "slow", reason: "moving" });
+  const change = await world.kit.addChange({
+    revision: "5f6c835a",
+    branch: "main",
+    author: "Ada <ada@example.org>",
+    comments: "mend it\n\nat last",
+  });
+  await world.kit.event("build.finished");
+  const { body } = await world.get(`/changes/${change}`);
+  assert.match(
+    body,
+    /\/builders\/plain\/builds\/1".*success.*Waiting still.*\/builders\/slow".*its builder is paused.*moving/s,
+  );
+  const set = await page(world, "/buildsets/1");
+  assert.match(set, "not ended yet");
+  assert.match(
+    set,
+    /Changes<\/dt><dd><div><a href="\/changes\/1"><bdi>5f6c835a<\/bdi><\/a> .*Ada.*: <bdi>mend it<\/bdi>/s,
+  );
+  await world.kit.call("builders.resume", { builder: "slow" });
+  await world.kit.buildsetEnd(1);
+  assert.not.match((await world.get(`/changes/${change}`)).body, "Waiting still");
 });
 
 test("the waterfall has builders beside each other, and builds at once in lanes", async () => {
@@ -299,10 +333,10 @@ test("a master without builders, workers, schedulers and sources says on each pa
     ["/workers", "no workers yet"],
     ["/schedulers", "no schedulers yet"],
     ["/sources", "watches nothing yet"],
-    ["/waterfall", "No builder fits."],
-    ["/console", "No change is here."],
-    ["/grid", "No revision was built yet."],
-    ["/tgrid", "No revision was built yet."],
+    ["/waterfall", "no builders yet"],
+    ["/console", "no builders yet"],
+    ["/grid", "no builders yet"],
+    ["/tgrid", "no builders yet"],
     ["/plugins", "@belfry/web"],
     ["/about", "0 of 0"],
   ];
@@ -359,6 +393,19 @@ test("what does not exist is a 404 with where to go, for each type of object", a
     ["/builders/plain/builds/99/steps/1", "step 1"],
   ]);
   assert.equal(await above("/builders/nobody"), []);
+  const said = async (path: string) => unescaped((await world.get(path)).body);
+  assert.match(await said("/workers/nobody"), /There is no worker "nobody"\..*<li><a href="\/workers"><bdi>Workers</s);
+  assert.match(
+    await said("/schedulers/nobody"),
+    /There is no scheduler "nobody"\..*<a href="\/schedulers"><bdi>Schedulers</s,
+  );
+  assert.match(await said("/sources/nobody"), /There is no source "nobody"\..*<a href="\/sources"><bdi>Sources</s);
+  assert.match(
+    await said("/requests/x"),
+    /"x" is not the number of anything.*<li><a href="\/requests"><bdi>Requests</s,
+  );
+  assert.match(await said("/Waterfall"), '<li><a href="/waterfall"><bdi>Waterfall</bdi></a></li>');
+  assert.is((await said("/changes/x")).match(/<li><a href="\/changes">/g)?.length, 1, "it is not told twice");
   const step = await world.get("/builders/plain/builds/1/steps/1");
   assert.equal([step.status, step.headers.location], [302, "/builders/plain/builds/1#step-1"]);
 });

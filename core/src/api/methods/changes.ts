@@ -47,6 +47,7 @@ export function changeMethods(deps: ApiDeps) {
           .optional()
           .describe("what its author's name or address has in it, in capitals or not"),
         project: z.string().optional(),
+        source: z.string().optional().describe("told of by this change source; `api` for those that a program told of"),
         addedSince: z.int().optional().describe("told of at this time or later"),
         addedUntil: z.int().optional().describe("told of at this time or before"),
         ...pageParams(FIELDS, ["-id", "id"]),
@@ -62,6 +63,7 @@ export function changeMethods(deps: ApiDeps) {
           revisionPrefix: beginning,
           author,
           project,
+          source,
           addedSince,
           addedUntil,
           ...page
@@ -82,10 +84,11 @@ export function changeMethods(deps: ApiDeps) {
             .$if(from !== undefined, (q) => q.where("id", down ? "<" : ">", from as number))
             .orderBy("id", down ? "desc" : "asc");
         const place = (last: { id: number }) => last.id;
-        const wanted = (row: { author: string; project: string }) =>
+        const wanted = (row: { author: string; project: string; source: string }) =>
+          (source === undefined || row.source === source) &&
           (project === undefined || row.project === project) &&
           (author === undefined || row.author.toLowerCase().includes(author.toLowerCase()));
-        if (view.all && author === undefined && project === undefined) {
+        if (view.all && author === undefined && project === undefined && source === undefined) {
           const rows = await list(after)
             .selectAll()
             .limit(limit + 1)
@@ -98,7 +101,7 @@ export function changeMethods(deps: ApiDeps) {
         let more = true;
         for (let scanned = 0; more && ids.length <= limit && scanned < MOST_SCANNED; scanned += SCANNED_AT_ONCE) {
           if (scanned > 0) await new Promise((resolve) => setImmediate(resolve));
-          const rows = await list(at).select(["id", "project", "author"]).limit(SCANNED_AT_ONCE).execute();
+          const rows = await list(at).select(["id", "project", "author", "source"]).limit(SCANNED_AT_ONCE).execute();
           ids.push(...rows.filter((row) => wanted(row) && view.seesProject(row.project)).map(({ id }) => id));
           at = rows.at(-1)?.id ?? at;
           more = rows.length === SCANNED_AT_ONCE;

@@ -1,12 +1,14 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { badge, moment, own, revisionLink, stateOf } from "../parts/texts.ts";
+import { badge, ending, moment, own, person, revisionLink, shortRevision, stateOf } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
 import type { Keys } from "../urls.ts";
 
 const CHANGES = 50;
+/** Of so many changes it is told what they are. */
+const TOLD = 10;
 /** Of so many requests the builds are looked up; of others it is told that there are some. */
 const NAMED = 50;
 
@@ -49,6 +51,10 @@ function built(view: View, builder: string, ids: readonly number[], builds: Buil
     );
 }
 
+function changeOf(view: View, { id, revision, author, comments }: CoreMethods["changes.get"]["result"]): Html {
+  return html`<div>${view.link("change", { change: id }, own(shortRevision(revision) || `change ${id}`))} ${person(author)}: ${own(comments.split("\n", 1)[0])}</div>`;
+}
+
 async function one(view: View, keys: Keys) {
   const buildset = numberOf(keys["buildset"]);
   const [facts, list] = await Promise.all([
@@ -61,9 +67,10 @@ async function one(view: View, keys: Keys) {
       asked.map(async ({ id = 0 }) => [id, (await view.ask("builds.list", { request: id })).items] as const),
     ),
   );
+  const told = await Promise.all(facts.changes.slice(0, TOLD).map((change) => view.ask("changes.get", { change })));
   const { scheduler, owner, parent, sourceStamps, changes, properties } = facts;
   const red = facts.result === "failure" || facts.result === "exception";
-  const body = html`<p class="result">${badge(stateOf({ state: "running", result: facts.result }))}</p>
+  const body = html`<p class="result">${ending(facts.result)}</p>
     <dl class="facts wide">
       <dt>Reason</dt><dd>${own(facts.reason)}</dd>
       ${scheduler !== null && html`<dt>Scheduler</dt><dd>${view.link("scheduler", { scheduler }, own(scheduler))}</dd>`}
@@ -72,7 +79,7 @@ async function one(view: View, keys: Keys) {
       <dt>Asked for</dt><dd>${moment(facts.submittedAt)}</dd>
       ${facts.completeAt !== null && html`<dt>Ended</dt><dd>${moment(facts.completeAt)}</dd>`}
       ${sourceStamps.map((stamp) => html`<dt>Source ${own(stamp.codebase)}</dt><dd>${own(stamp.repository)} ${own(stamp.branch)} ${revisionLink(view, stamp.revision)}</dd>`)}
-      ${changes.length > 0 && html`<dt>Changes</dt><dd>${changes.slice(0, CHANGES).map((change) => html`${view.link("change", { change })} `)}${changes.length > CHANGES && "and others"}</dd>`}
+      ${changes.length > 0 && html`<dt>Changes</dt><dd>${told.map((change) => changeOf(view, change))}${changes.slice(TOLD, CHANGES).map((change) => html`${view.link("change", { change })} `)}${changes.length > CHANGES && "and others"}</dd>`}
       ${Object.entries(properties).map(([name, value]) => html`<dt>${own(name)}</dt><dd><code dir="auto">${valueText(value)}</code></dd>`)}
     </dl>
     ${red && view.form("rebuild-buildset", { buildset }, html`<button>Build again what failed</button>`)}

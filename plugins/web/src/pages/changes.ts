@@ -1,6 +1,7 @@
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { onward } from "../parts/pager.ts";
+import { requestTable } from "../parts/request-table.ts";
 import { badge, count, moment, own, person, shortRevision, stateOf, took } from "../parts/texts.ts";
 import { numberOf } from "../parts/the-build.ts";
 import { valueText } from "../parts/values.ts";
@@ -8,6 +9,8 @@ import { type Keys, outside } from "../urls.ts";
 
 const PAGE = 50;
 const FILES = 500;
+/** In so many of the last buildsets of a change it is looked for what waits. */
+const BUILDSETS = 10;
 
 /** What was changed, and what came of it. */
 export function addChanges(web: Web): void {
@@ -17,7 +20,10 @@ export function addChanges(web: Web): void {
     label: () => "Changes",
     async render(view) {
       const keys = Object.fromEntries(
-        ["branch", "project", "author", "revision", "cursor"].map((name) => [name, view.query.get(name) ?? ""]),
+        ["branch", "project", "author", "revision", "source", "cursor"].map((name) => [
+          name,
+          (view.query.get(name) ?? "").trim(),
+        ]),
       );
       const field = (name: string, label: string) =>
         html`<label>${label} <input name=${name} value=${keys[name]} size="14" /></label>`;
@@ -25,7 +31,7 @@ export function addChanges(web: Web): void {
         title: "Changes",
         width: "full",
         body: html`<form method="get" action=${view.url("changes")} role="search" class="filters">
-            ${field("branch", "Branch")} ${field("project", "Project")} ${field("author", "Person")} ${field("revision", "Revision")} <button>Show</button>
+            ${field("branch", "Branch")} ${field("project", "Project")} ${field("author", "Person")} ${field("revision", "Revision")} ${field("source", "Source")} <button>Show</button>
           </form>
           ${await view.snippet("changes.list", keys)} ${await view.panels("changes", {})}`,
       };
@@ -53,20 +59,26 @@ export function addChanges(web: Web): void {
 }
 
 async function list(view: View, keys: Keys) {
-  const [branch, project, author, revision, cursor] = ["branch", "project", "author", "revision", "cursor"].map(
-    (name) => String(keys[name] ?? ""),
-  ) as [string, string, string, string, string];
+  const [branch, project, author, revision, source, cursor] = [
+    "branch",
+    "project",
+    "author",
+    "revision",
+    "source",
+    "cursor",
+  ].map((name) => String(keys[name] ?? "")) as [string, string, string, string, string, string];
   const { items, next } = await view.ask("changes.list", {
     limit: PAGE,
     fields: ["id", "author", "comments", "revision", "branch", "when", "project", "codebase"],
     ...(branch !== "" && { branch }),
     ...(project !== "" && { project }),
+    ...(source !== "" && { source }),
     ...(author !== "" && { author: author.slice(0, 200) }),
     ...(/^[0-9a-f]{4,39}$/i.test(revision) ? { revisionPrefix: revision } : revision !== "" && { revision }),
     ...(cursor !== "" && { cursor }),
   });
   const body = html`
-    ${items.length === 0 && html`<p class="empty">No change is here.</p>`}
+    ${items.length === 0 && empty(view, [branch, project, author, revision, source], revision, next !== null)}
     ${
       items.length > 0 &&
       html`<div class="scroll" tabindex="0" role="region" aria-label="Changes"><table class="list">
@@ -80,8 +92,14 @@ async function list(view: View, keys: Keys) {
           <td>${own(change.comments?.split("\n", 1)[0])}</td><td>${own(change.project)}</td><td>${moment(change.when)}</td></tr>`,
       )}</tbody></table></div>`
     }
-    ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch, project, author, revision, cursor: at }))}`;
+    ${onward(next, cursor === "", (at) => view.url("changes", {}, { branch, project, author, revision, source, cursor: at }))}`;
   return cursor === "" ? { body, live: { types: ["change.added"] } } : { body };
+}
+
+function empty(view: View, wanted: string[], revision: string, more: boolean): Html {
+  if (wanted.every((text) => text === "")) return html`<p class="empty">No change is here.</p>`;
+  return html`<p class="empty">No change ${more ? "among these" : "here"} fits what was chosen. <a href=${view.url("changes")}>Show all</a>
+    ${revision !== "" && html` or <a href=${view.url("console", {}, { revision })}>look for builds of this revision</a>`}</p>`;
 }
 
 interface Facts {
@@ -134,8 +152,27 @@ async function builds(view: View, keys: Keys) {
           <td>${badge(stateOf(build))} ${own(build.summary)}</td><td>${view.link("worker", { worker }, own(worker))}</td><td>${moment(build.startedAt ?? build.assignedAt)}</td><td>${took(build.startedAt, build.finishedAt)}</td></tr>`,
         )}</tbody></table></div>`
     }
-    ${next !== null && revision !== null && html`<p><a href=${view.url("console", {}, { revision })}>More builds of this revision</a></p>`}</section>`;
-  return { body, live: { types: ["build.assigned", "build.finished"] } };
+    ${next !== null && revision !== null && html`<p><a href=${view.url("console", {}, { revision })}>More builds of this revision</a></p>`}</section>
+    ${await waiting(view, numberOf(keys["change"]))}`;
+  return { body, live: { types: ["build.assigned", "build.finished", "request.", "buildset."] } };
+}
+
+/** What was asked for because of it, and has not begun. */
+async function waiting(view: View, change: number): Promise<Html> {
+  const { items } = await view.ask("buildsets.list", { change, limit: BUILDSETS, fields: ["id", "result"] });
+  const asked = items
+    .filter(({ result }) => result === null)
+    .map(({ id = 0 }) =>
+      view.ask("requests.list", {
+        buildset: id,
+        state: "pending",
+        limit: PAGE,
+        include: ["reason", "sourceStamps"],
+      }),
+    );
+  const requests = (await Promise.all(asked)).flatMap((answer) => answer.items).slice(0, PAGE);
+  if (requests.length === 0) return null;
+  return html`<section aria-labelledby="waiting"><h2 id="waiting">Waiting still</h2>${await requestTable(view, requests, { builder: true })}</section>`;
 }
 
 function files(list: readonly string[]): Html {

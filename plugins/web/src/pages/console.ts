@@ -1,7 +1,7 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
-import { type Columns, chooser, columnsOf } from "../parts/columns.ts";
+import { type Columns, chooser, columnsOf, noColumns } from "../parts/columns.ts";
 import { onward } from "../parts/pager.ts";
 import { finder, tested } from "../parts/tested-by.ts";
 import { mark, moment, own, person, shortRevision, stateOf, wordOf } from "../parts/texts.ts";
@@ -49,6 +49,7 @@ export function addConsole(web: Web): void {
 async function changesTable(view: View, { author = "", cursor = "" }: Keys) {
   const columns = await columnsOf(view);
   const { branch, project } = columns.chosen;
+  if (columns.names.length === 0) return { body: noColumns(view, "console", columns), live: LIVE };
   const { items, next } = await view.ask("changes.list", {
     limit: CHANGES,
     ...(branch !== "" && { branch }),
@@ -60,7 +61,7 @@ async function changesTable(view: View, { author = "", cursor = "" }: Keys) {
   const wanted = [...new Set(shown.map((change) => change.revision).filter((one) => typeof one === "string"))];
   const results = new Map(await Promise.all(wanted.map(async (one) => [one, await testedBy(view, one)] as const)));
   const body = html`
-    ${shown.length === 0 && html`<p class="empty">No change is here.</p>`}
+    ${shown.length === 0 && html`<p class="empty">${noChange([branch, project, String(author)], next !== null)}</p>`}
     ${matrix(
       view,
       columns,
@@ -73,18 +74,21 @@ async function changesTable(view: View, { author = "", cursor = "" }: Keys) {
   return cursor === "" ? { body, live: LIVE } : { body };
 }
 
+function noChange(wanted: string[], more: boolean): string {
+  if (wanted.every((text) => text === "")) return "No change is here.";
+  return `No change ${more ? "among these" : "here"} fits what was chosen.`;
+}
+
 async function grid(view: View, turned: boolean) {
   const columns = await columnsOf(view);
   const { names, chosen } = columns;
-  const { items } =
-    names.length === 0
-      ? { items: [] }
-      : await view.ask("builds.list", {
-          builders: names,
-          limit: 500,
-          fields: ["revision"],
-          ...(chosen.branch !== "" && { branch: chosen.branch }),
-        });
+  if (names.length === 0) return { body: noColumns(view, turned ? "tgrid" : "grid", columns), live: LIVE };
+  const { items } = await view.ask("builds.list", {
+    builders: names,
+    limit: 500,
+    fields: ["revision"],
+    ...(chosen.branch !== "" && { branch: chosen.branch }),
+  });
   const revisions = [...new Set(items.map(({ revision }) => revision))]
     .filter((one) => typeof one === "string")
     .slice(0, REVISIONS);
@@ -92,7 +96,7 @@ async function grid(view: View, turned: boolean) {
   const head = (revision: string) =>
     html`<a href=${view.url("console", {}, { revision })}><code title=${revision}>${own(shortRevision(revision))}</code></a>`;
   const body = html`
-    ${revisions.length === 0 && html`<p class="empty">No revision was built yet.</p>`}
+    ${revisions.length === 0 && html`<p class="empty">No revision${chosen.branch !== "" && html` of the branch ${own(chosen.branch)}`} was built yet by these builders.</p>`}
     ${
       turned
         ? matrix(

@@ -1,5 +1,5 @@
 import type { CoreMethods } from "belfry";
-import { faults } from "../errors.ts";
+import { nameUnknown } from "../errors.ts";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { count, moment, own } from "../parts/texts.ts";
@@ -65,7 +65,7 @@ async function one(view: View, keys: Keys) {
   const name = String(keys["source"]);
   const { items } = await view.ask("sources.list", {});
   const found = items.find((source) => source.name === name);
-  if (found === undefined) throw faults.pageUnknown(`/sources/${name}`);
+  if (found === undefined) throw nameUnknown("source", name);
   const { kind, healthText, error, failures, lastSuccessAt, nextPollAt, pollingSince, doing } = found;
   const body = html`<p class="result">${health(found)} ${own(healthText)}</p>
     <dl class="facts wide">
@@ -75,7 +75,7 @@ async function one(view: View, keys: Keys) {
       <dt>Went well last</dt><dd>${lastSuccessAt === null ? "not yet" : moment(lastSuccessAt)}</dd>
       ${nextPollAt !== null && html`<dt>Looks next</dt><dd>${moment(nextPollAt)}</dd>`}
       ${error !== null && html`<dt>Last error</dt><dd>${own(error.message)}${failures > 1 && html` <span class="by">(${count(failures, "time")} in a row)</span>`}</dd>`}
-      <dt>Changes</dt><dd>${view.link("changes", {}, "of all sources")}</dd>
+      <dt>Changes</dt><dd><a href=${view.url("changes", {}, { source: name })}>what it told of</a></dd>
     </dl>
     ${pollOf(view, found)}`;
   return { body, live: LIVE };

@@ -1,11 +1,11 @@
 import type { CoreMethods } from "belfry";
 import type { View, Web } from "../extension.ts";
 import { breathe, type Html, html, inPieces } from "../html.ts";
-import { type Columns, chooser, columnsOf } from "../parts/columns.ts";
+import { type Columns, chooser, columnsOf, noColumns } from "../parts/columns.ts";
 import { type Lasting, momentsOf, spread, type WideCell } from "../parts/lanes.ts";
 import { type Queued, queueAhead } from "../parts/queue-ahead.ts";
-import { clock, mark, own, person, shortRevision, span, stateOf, took, wordOf } from "../parts/texts.ts";
-import { fieldTime, timeOf } from "../parts/times.ts";
+import { clock, mark, own, person, seconds, shortRevision, span, stateOf, took, wordOf } from "../parts/texts.ts";
+import { fieldTime, timeFaults, timeOf } from "../parts/times.ts";
 import type { Keys } from "../urls.ts";
 
 /** So many builds that have ended are on one page. */
@@ -47,11 +47,12 @@ export function addWaterfall(web: Web): void {
       const columns = await columnsOf(view);
       const [from, until] = [view.query.get("from") ?? "", view.query.get("until") ?? ""];
       const time = (name: string, label: string, text: string) =>
-        html`<label>${label} <input type="datetime-local" name=${name} value=${fieldTime(timeOf(text))} /></label>`;
+        html`<label><span>${label} (UTC)</span> <input type="datetime-local" name=${name} value=${fieldTime(timeOf(text))} data-utc=${label} /></label>`;
       return {
         title: "Waterfall",
         width: "full",
-        body: html`${chooser(view.url("waterfall"), columns, [time("from", "From (UTC)", from), time("until", "Until (UTC)", until)])}
+        body: html`${chooser(view.url("waterfall"), columns, [time("from", "From", from), time("until", "Until", until)])}
+          ${timeFaults(from, until).map((fault) => html`<p class="fault" role="alert">${fault}</p>`)}
           ${await view.snippet("waterfall.table", { ...columns.chosen, from, until })} ${await view.panels("waterfall", {})}`,
       };
     },
@@ -64,8 +65,7 @@ async function table(view: View, keys: Keys) {
   const time = { from: timeOf(String(keys["from"] ?? "")), until: timeOf(String(keys["until"] ?? "")) };
   const columns = await columnsOf(view);
   const { names } = columns;
-  if (names.length === 0)
-    return { body: html`<p class="empty">No builder fits. <a href=${view.url("waterfall")}>Show all</a></p>` };
+  if (names.length === 0) return { body: noColumns(view, "waterfall", columns), live: { types: ["config.loaded"] } };
   const { running, ended, more } = await buildsOf(view, columns, time);
   const queues = time.until === undefined ? await queueAhead(view, running) : new Map<string, Queued[]>();
   const builds = Map.groupBy([...running, ...ended], ({ builder = "" }) => builder);
@@ -84,8 +84,8 @@ async function table(view: View, keys: Keys) {
       <td class="change">${(changed[row] ?? []).map((change) => changeOf(view, change))}</td>
       ${cells}</tr>`,
   );
-  const oldest = ended.at(-1)?.finishedAt;
-  const body = html`<div class="scroll tall" tabindex="0" role="region" aria-label="Waterfall"><table class="waterfall">
+  const body = html`${lists.every((list) => list.length === 0) && html`<p class="empty">${nothing(columns, time)}</p>`}
+    <div class="scroll tall" tabindex="0" role="region" aria-label="Waterfall"><table class="waterfall">
       <thead>
         <tr><th scope="col" class="time">Time</th><th scope="col" class="change">Changes</th>
           ${names.map((name, i) => html`<th scope="col" colspan=${spreads[i]?.wide}>${view.link("builder", { builder: name }, own(name))} ${latest(builds.get(name))}${columns.paused.has(name) && html` <span class="state cancelled"><span class="shape" aria-hidden="true">‖</span> paused</span>`}</th>`)}</tr>
@@ -93,10 +93,42 @@ async function table(view: View, keys: Keys) {
       </thead>
       <tbody ...${rows}></tbody>
     </table></div>
-    ${more && oldest != null && html`<nav class="pager" aria-label="Time"><a rel="next" href=${view.url("waterfall", {}, { ...columns.chosen, from: time.from, until: oldest - 1 })}>Older</a></nav>`}`;
+    ${await throughTime(view, columns, time, more ? ended.at(-1)?.finishedAt : undefined)}`;
   return time.until === undefined
     ? { body, live: { types: ["build.", "step.finished", "request.", "change.added", "builder."] } }
     : { body };
+}
+
+function nothing({ chosen }: Columns, { from, until }: Time): string {
+  const what = `No build${chosen.branch === "" ? "" : ` of the branch "${chosen.branch}"`} of these builders`;
+  return from === undefined && until === undefined ? `${what} yet.` : `${what} ended in this time.`;
+}
+
+/** The ways to older and newer times; `oldest` is the end of the last build here where there are older ones. */
+async function throughTime(view: View, columns: Columns, time: Time, oldest: number | null | undefined): Promise<Html> {
+  const { from, until } = time;
+  const at = (query: { from?: number | undefined; until?: number }) =>
+    view.url("waterfall", {}, { ...columns.chosen, ...query });
+  const newer = until === undefined ? undefined : await endOfNewer(view, columns, until);
+  if (oldest == null && from === undefined && until === undefined) return null;
+  return html`<nav class="pager" aria-label="Time">
+    ${(from !== undefined || until !== undefined) && html`<a href=${at({})}>Newest</a>`}
+    ${newer != null && html` <a rel="prev" href=${at({ from, until: newer })}>Newer</a>`}
+    ${oldest != null && html` <a rel="next" href=${at({ from, until: oldest - 1 })}>Older</a>`}
+  </nav>`;
+}
+
+/** Until when a page of the builds after a moment lasts; undefined if fewer are left than a page has. */
+async function endOfNewer(view: View, { names, chosen }: Columns, until: number): Promise<number | null | undefined> {
+  const { items } = await view.ask("builds.list", {
+    builders: names,
+    order: "finishedAt",
+    finishedSince: until + 1,
+    fields: ["finishedAt"],
+    limit: BUILDS,
+    ...(chosen.branch !== "" && { branch: chosen.branch }),
+  });
+  return items.length < BUILDS ? undefined : items.at(-1)?.finishedAt;
 }
 
 /** What runs now, and the last that ended within a time; the newest first. */
@@ -162,6 +194,8 @@ function rowTime(moments: readonly number[], row: number, until: number | undefi
   const at = row === 0 ? until : moments[row - 1];
   if (at === undefined) return "now";
   const above = row < 2 ? undefined : moments[row - 2];
+  // In a row of the same minute as the one above the seconds tell more.
+  if (above !== undefined && Math.floor(above / 60_000) === Math.floor(at / 60_000)) return seconds(at);
   const day = (millis: number | undefined) => millis !== undefined && Math.floor(millis / 86_400_000);
   return clock(at, row === 0 || (above !== undefined && day(above) !== day(at)));
 }

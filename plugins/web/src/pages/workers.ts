@@ -1,7 +1,8 @@
 import type { CoreMethods } from "belfry";
-import { faults } from "../errors.ts";
+import { faults, nameUnknown } from "../errors.ts";
 import type { View, Web } from "../extension.ts";
 import { type Html, html } from "../html.ts";
+import { askedTwice } from "../parts/asked-twice.ts";
 import { onward } from "../parts/pager.ts";
 import { type Named, runningBuilds } from "../parts/running-builds.ts";
 import { badge, count, moment, own, revisionLink, stateOf, took } from "../parts/texts.ts";
@@ -50,15 +51,21 @@ export function addWorkers(web: Web): void {
     name: "pause-workers",
     method: "workers.pause",
     params: (fields) => ({
-      workers: fields.getAll("worker"),
+      workers: chosen(fields),
       ...(fields.get("reason") && { reason: fields.get("reason") }),
     }),
   });
   web.action({
     name: "resume-workers",
     method: "workers.resume",
-    params: (fields) => ({ workers: fields.getAll("worker") }),
+    params: (fields) => ({ workers: chosen(fields) }),
   });
+}
+
+function chosen(fields: URLSearchParams): string[] {
+  const names = fields.getAll("worker");
+  if (names.length === 0) throw faults.formBroken("No worker is chosen: a mark before its name does that.");
+  return names;
 }
 
 /** One that is gone from the configuration is known as long as there are builds of it. */
@@ -67,7 +74,7 @@ async function workerOf(view: View, worker: string): Promise<Worker | undefined>
   const known = items.find(({ name }) => name === worker);
   if (known !== undefined) return known;
   const { items: builds } = await view.ask("builds.list", { worker, limit: 1 });
-  if (builds.length === 0) throw faults.pageUnknown(`/workers/${worker}`);
+  if (builds.length === 0) throw nameUnknown("worker", worker);
   return undefined;
 }
 
@@ -110,12 +117,13 @@ async function list(view: View) {
         <td>${builds(view, worker.builds, names)}</td><td class="by">${own(Object.values(worker.info)[0])}</td><td>${worker.connected ? "now" : moment(worker.seenAt)}</td></tr>`,
     )}</tbody></table></div>`;
   const rest = items.filter(({ paused }) => paused);
+  const resumable = rest.length > 0 && view.may("workers.resume");
   const connected = items.filter((worker) => worker.connected);
   const slots = connected.reduce((sum, worker) => sum + worker.slots, 0);
   const taken = connected.reduce((sum, worker) => sum + worker.builds.length, 0);
   const body = html`<p>${connected.length} of ${count(items.length, "worker")} connected, ${taken} of ${count(slots, "place")} taken.</p>
-    ${view.form("pause-workers", {}, html`${table}<label>Reason <input name="reason" maxlength="500" /></label> <button>Pause those chosen</button>`) ?? table}
-    ${rest.length > 0 && view.form("resume-workers", {}, html`${rest.map(({ name }) => html`<input type="hidden" name="worker" value=${name} />`)}<button>Resume all that are paused (${rest.length})</button>`)}`;
+    ${view.form("pause-workers", {}, html`${table}<label>Reason <input name="reason" maxlength="500" /></label> <button>Pause those chosen</button> ${resumable && html`<button formaction="/do/resume-workers">Resume those chosen</button>`}`) ?? table}
+    ${resumable && askedTwice(`Resume all that are paused (${rest.length})`, view.form("resume-workers", {}, html`${rest.map(({ name }) => html`<input type="hidden" name="worker" value=${name} />`)}<button>Resume ${rest.map(({ name }, i) => html`${i > 0 && ", "}${own(name)}`)}</button>`))}`;
   return { body, live: { types: CHANGING } };
 }
 

@@ -9,6 +9,8 @@ const MOST_OPTIONS = 200;
 export interface Columns {
   /** In the order of the configuration. */
   names: string[];
+  /** How many builders there are in all. */
+  all: number;
   paused: ReadonlySet<string>;
   /** How many more there are that fit. */
   left: number;
@@ -21,7 +23,7 @@ export interface Columns {
 /** The builders that a page with columns is about. The query of a page and the keys of its snippet have the same names. */
 export async function columnsOf(view: View): Promise<Columns> {
   const text = (name: string) => view.query.get(name) ?? "";
-  const chosen = { q: text("q"), tag: text("tag"), project: text("project"), branch: text("branch") };
+  const chosen = { q: text("q").trim(), tag: text("tag"), project: text("project"), branch: text("branch").trim() };
   const all = await named(view);
   const fitting = all
     .filter(
@@ -34,6 +36,7 @@ export async function columnsOf(view: View): Promise<Columns> {
   const shown = fitting.slice(0, MOST);
   return {
     names: shown.map(({ name }) => name),
+    all: all.length,
     paused: new Set(shown.filter(({ paused }) => paused).map(({ name }) => name)),
     left: Math.max(0, fitting.length - MOST),
     tags: several(all, ({ tags }) => tags),
@@ -56,6 +59,13 @@ export function chooser(action: string, { chosen, left, tags, projects }: Column
       <button>Show</button>
     </form>
     ${left > 0 && html`<p class="found">There are ${left} more builders; choose which to show.</p>`}`;
+}
+
+/** What stands where the columns would be when there are none; `page` is the one that shows all. */
+export function noColumns(view: View, page: string, { all }: Columns): Html {
+  return all === 0
+    ? html`<p class="empty">This master has no builders yet. They are the list <code>builders</code> in its configuration.</p>`
+    : html`<p class="empty">No builder fits. <a href=${view.url(page)}>Show all</a></p>`;
 }
 
 function choice(name: string, label: string, options: readonly string[], chosen: string): Html {

@@ -1,6 +1,7 @@
 import type { BelfryError } from "belfry";
 import type { Page } from "../extension.ts";
 import { html } from "../html.ts";
+import type { Near } from "../site.ts";
 import { own } from "./texts.ts";
 
 const TITLES: Record<number, string> = {
@@ -13,12 +14,14 @@ const TITLES: Record<number, string> = {
   503: "Not now",
 };
 
-/** A page about something that went wrong, with where to go: `above` are the pages that are above it, outermost first. */
+/** They are on every page about what is not there. */
+const USUAL = new Set(["/", "/builders", "/changes"]);
+
+/** A page about something that went wrong, with where to go: back to a form, to pages that are near, and to those that always are. */
 export function faultPage(
   { code, what, why, fix, details }: BelfryError,
   status: number,
-  back?: string,
-  above: readonly { url: string; label: string }[] = [],
+  { back, near = [] }: { back?: string | undefined; near?: readonly Near[] } = {},
 ): Page {
   const places = details.filter(({ path }) => path !== "retryAfterSeconds");
   const lost = status === 404;
@@ -34,7 +37,7 @@ export function faultPage(
         lost &&
         html`<p>From here you can go to</p>
           <ul>
-            ${above.map(({ url, label }) => html`<li><a href=${url}>${own(label)}</a></li>`)}
+            ${near.filter(({ path }) => !USUAL.has(path)).map(({ path, label }) => html`<li><a href=${path}>${own(label)}</a></li>`)}
             <li><a href="/">what happens now</a></li>
             <li><a href="/builders">all builders</a>, or look for one:
               <form method="get" action="/builders" role="search"><label>Name <input name="q" type="search" /></label> <button>Search</button></form>

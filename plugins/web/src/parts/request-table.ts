@@ -2,6 +2,7 @@ import type { CoreMethods } from "belfry";
 import type { View } from "../extension.ts";
 import { type Html, html } from "../html.ts";
 import { askedTwice } from "./asked-twice.ts";
+import { type Named, runningBuilds } from "./running-builds.ts";
 import { badge, count, moment, own, shortRevision, stateOf } from "./texts.ts";
 import { whyText } from "./why.ts";
 
@@ -20,6 +21,9 @@ export async function requestTable(view: View, requests: Requests, { builder }: 
       i < ASKED && state === "pending" ? view.ask("requests.why", { request: id }) : null,
     ),
   );
+  const running = reasons.some((found) => found?.reasons.some(({ reason }) => reason === "workers-busy"))
+    ? await runningBuilds(view)
+    : undefined;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Requests"><table class="list">
     <thead><tr><th scope="col">Request</th>${builder && html`<th scope="col">Builder</th>`}<th scope="col">Asked for</th><th scope="col">Source</th><th scope="col">Reason</th><th scope="col">Priority</th><th scope="col">Waits for</th><th scope="col"><span class="unseen">What to do</span></th></tr></thead>
     <tbody>${requests.map((request, i) => {
@@ -31,16 +35,20 @@ export async function requestTable(view: View, requests: Requests, { builder }: 
         <td>${sourceStamps.map(({ branch, revision }) => html`<div>${own(branch)} <code>${own(shortRevision(revision))}</code></div>`)}</td>
         <td>${own(reason)}</td>
         <td>${priority}</td>
-        <td>${i < ASKED ? why(reasons[i]) : request.state === "pending" && view.link("request", { request: id }, html`<span class="unseen">request ${id}: </span>why?`)}</td>
+        <td>${i < ASKED ? why(view, reasons[i], running) : request.state === "pending" && view.link("request", { request: id }, html`<span class="unseen">request ${id}: </span>why?`)}</td>
         <td>${askedTwice("Cancel", view.form("cancel", { request: id }, html`<button>Cancel request ${id}</button>`), `Cancel request ${id}…`)}</td>
       </tr>`;
     })}</tbody></table></div>`;
 }
 
-function why(found: CoreMethods["requests.why"]["result"] | null | undefined): Html {
+function why(
+  view: View,
+  found: CoreMethods["requests.why"]["result"] | null | undefined,
+  running: ReadonlyMap<number, Named> | undefined,
+): Html {
   if (!found) return null;
   const { reasons, ahead } = found;
-  const lines = reasons.map((one) => html`<div>${whyText(one)}</div>`);
+  const lines = reasons.map((one) => html`<div>${whyText(view, one, running)}</div>`);
   if (ahead > 0)
     lines.push(
       html`<div>${ahead >= MOST_AHEAD ? "at least " : ""}${count(ahead, "request")} of its builder ${ahead === 1 ? "comes" : "come"} first</div>`,

@@ -29,7 +29,7 @@ export async function tested(view: View, keys: Keys): Promise<Snippet> {
   if (changes.length === 0 && builds.length === 0 && BEGINNING.test(revision))
     [changes, builds] = await ask(view, { revisionPrefix: revision });
   const body = html`
-    ${changes.length === 0 && builds.length === 0 && html`<p class="empty">No change is here, and no build of it.</p>`}
+    ${changes.length === 0 && builds.length === 0 && html`<p class="empty">No change is here, and no build of it.${/^[0-9a-f]{1,3}$/i.test(revision) && " The beginning of a revision needs at least four of its digits."}</p>`}
     ${changes.length > 0 && html`<h2>${count(changes.length, "change")}</h2><ul class="rows">${changes.map((change) => changeRow(view, change))}</ul>`}
     ${changes.length > 0 && builds.length === 0 && html`<p class="empty">No build of it yet.</p>`}
     ${

@@ -39,6 +39,13 @@ export function badge(state: State): Html {
   return html`<span class=${`state ${state}`}><span class="shape" aria-hidden="true">${SHAPES[state]}</span> ${wordOf(state)}</span>`;
 }
 
+/** What came of something of several parts: until all have ended, some may run and some wait. */
+export function ending(result: Result | null | undefined): Html {
+  return result
+    ? badge(result)
+    : html`<span class="state running"><span class="shape" aria-hidden="true">▷</span> not ended yet</span>`;
+}
+
 /** A state where there is room for the shape only; `title` says all. */
 export function mark(state: State, title: string): Html {
   return html`<span class=${`mark ${state}`} title=${title}><span aria-hidden="true">${SHAPES[state]}</span><span class="unseen">${title}</span></span>`;
@@ -55,6 +62,12 @@ export function moment(millis: number | null | undefined): Html {
 export function clock(millis: number, day = false): Html {
   const iso = new Date(millis).toISOString();
   return html`<time datetime=${iso} data-clock=${millis} data-day=${day ? "1" : undefined}>${day ? iso.slice(5, 16).replace("T", " ") : iso.slice(11, 16)}</time>`;
+}
+
+/** The seconds of a time of day, where its minute stands above. */
+export function seconds(millis: number): Html {
+  const iso = new Date(millis).toISOString();
+  return html`<time datetime=${iso} data-whole=${millis}>${iso.slice(16, 19)}</time>`;
 }
 
 /** Who wrote something; the address of "Ada <ada@example.org>" is in the title only. */

@@ -1,5 +1,5 @@
 import type { CoreMethods } from "belfry";
-import { faults } from "../errors.ts";
+import { numberWrong } from "../errors.ts";
 import type { Live, View } from "../extension.ts";
 import type { Keys } from "../urls.ts";
 
@@ -21,7 +21,7 @@ export const theBuild = (view: View, keys: Keys): Promise<Build> =>
 
 /** A number in a path or a form, from 1 on. */
 export function numberOf(text: string | number | undefined): number {
-  if (!/^[1-9]\d{0,8}$/.test(String(text))) throw faults.pageUnknown(`${text}`);
+  if (!/^[1-9]\d{0,8}$/.test(String(text))) throw numberWrong(`${text}`);
   return Number(text);
 }
 
