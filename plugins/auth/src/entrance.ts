@@ -133,10 +133,11 @@ export class Entrance {
     const before = await identity.session(arrival);
     const key = newKey();
     const { idle, longest } = options;
-    const password = newcomer.password === undefined ? null : markOf(newcomer.password);
-    const facts = { ...newcomer, groups: [...newcomer.groups], password, from: ctx.ip, idle, longest };
+    const { password, ...facts } = newcomer;
+    const mark = password === undefined ? null : markOf(password);
+    const session = { ...facts, groups: [...facts.groups], mark, from: ctx.ip, idle, longest };
     const actor = this.#as(newcomer.user, ctx);
-    await api.call("sessions.add", { id: hashOfKey(key), ...facts }, actor);
+    await api.call("sessions.add", { id: hashOfKey(key), ...session }, actor);
     if (before !== undefined) await api.call("sessions.end", { id: before.id }, actor);
     log.info({ user: newcomer.user, via: newcomer.via, address: ctx.ip }, "somebody has signed in");
     addCookie(ctx, writeCookie(arrival, key, longest / 1_000));

@@ -30,6 +30,9 @@ const sessionShape = z.object({
   endsAt: z.number(),
 });
 
+/** The audit shows parameters: none is called a password, though it were only the mark of one. */
+const { password: _mark, ...factsOfAll } = sessionFacts;
+
 /** Sessions and links. They are carried out where the database may be written, whichever process serves the pages. */
 export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
   const sessions = new Sessions(store);
@@ -40,7 +43,16 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
       name: "sessions.add",
       permission: "admin",
       summary: "Begins a session for somebody who has shown who he is; called by the pages, as him.",
-      params: z.strictObject({ id, ...sessionFacts, idle: z.int().positive(), longest: z.int().positive() }),
+      params: z.strictObject({
+        id,
+        ...factsOfAll,
+        mark: z
+          .string()
+          .nullable()
+          .describe("of the password that it begins with, which ends it when there is another"),
+        idle: z.int().positive(),
+        longest: z.int().positive(),
+      }),
       result: z.object({ id: z.string() }),
       example: {
         id: "0".repeat(64),
@@ -48,17 +60,17 @@ export function sessionMethods({ store, container }: PluginHost): ApiMethod[] {
         groups: [],
         via: "password",
         administrator: false,
-        password: null,
+        mark: null,
         from: "192.0.2.7",
         idle: 43_200_000,
         longest: 1_209_600_000,
       },
-      async call({ longest, ...facts }) {
+      async call({ longest, mark, ...facts }) {
         const at = now();
         const { user, groups, via, administrator } = facts;
         // Who comes by a link of the administrator's is nobody in particular.
         const known = administrator ? [] : [personRecord({ user, groups, via, seenAt: at })];
-        await sessions.add({ ...facts, createdAt: at, usedAt: at, endsAt: at + longest }, known);
+        await sessions.add({ ...facts, password: mark, createdAt: at, usedAt: at, endsAt: at + longest }, known);
         return { id: facts.id };
       },
     }),

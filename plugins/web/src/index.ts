@@ -26,7 +26,7 @@ export type {
 export { WEB } from "./extension.ts";
 export { type Html, html } from "./html.ts";
 export { onward } from "./parts/pager.ts";
-export { moment, own } from "./parts/texts.ts";
+export { moment, own, ticked } from "./parts/texts.ts";
 export { type Recording, recordApi, recordedApi } from "./recording.ts";
 export { type Keys, outside } from "./urls.ts";
 

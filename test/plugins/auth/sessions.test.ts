@@ -89,6 +89,9 @@ test("who signs in and out is in the audit, with the address and without a passw
       ["sessions.add", "ok", "session", "127.0.0.1"],
     ],
   );
+  const told = items.map(({ params }: { params: string }) => params).join();
+  assert.match(told, '"via":"password"');
+  assert.not.match(told, '"password":', "not even a mark of one goes by that name");
 });
 
 test("signing out everywhere ends every session of a user, and of nobody else", async () => {

@@ -22,7 +22,7 @@ test("a build that runs is seen to end without a reload, and so is the first pag
   await first.locator('a[href="/builders/slow/builds/1"]').first().waitFor();
   world.release();
   await page.locator(".result .success").waitFor({ timeout: 10_000 });
-  await first.locator('[data-name="home.last"] .success').waitFor({ timeout: 10_000 });
+  await first.locator('[data-name="home.last"] .state.success').waitFor({ timeout: 10_000 });
   await first.getByText("Nothing runs.").waitFor({ timeout: 10_000 });
   assert.is(await page.evaluate(() => (window as unknown as { same?: boolean }).same), true);
   assert.equal(found, []);

@@ -1,8 +1,11 @@
 import { gunzipSync } from "node:zlib";
 import { anyBranch, force } from "@belfry/schedulers";
 import { fakeWorker, step } from "@belfry/testkit";
+import { BelfryError } from "belfry";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { written } from "../../../plugins/web/src/html.ts";
+import { faultPage } from "../../../plugins/web/src/parts/fault.ts";
 import { segment } from "../../../plugins/web/src/urls.ts";
 import { AT, logWorld } from "./log-world.ts";
 import { everyPage, ODD, ODD_CHANGE, unescaped, type WebWorld, webWorld } from "./world.ts";
@@ -125,7 +128,7 @@ test("a builder has its history, filtered by result, and what waits", async () =
   assert.match(body, "50 % of 2 builds here went well");
   assert.match(body, "aaaaaaaaaa");
   assert.match(body, "what is quick");
-  assert.match(body, /<svg class="trend"/);
+  assert.match(body, /<svg class="trend" viewBox="0 0 300 60"/, "a few builds do not fill the width");
   const red = await page(world, "/builders/plain?result=failure");
   assert.match(red, "/builders/plain/builds/2");
   assert.not.match(red.replace(/^.*id="history"/s, ""), '/builders/plain/builds/1"');
@@ -408,6 +411,12 @@ test("what does not exist is a 404 with where to go, for each type of object", a
   assert.is((await said("/changes/x")).match(/<li><a href="\/changes">/g)?.length, 1, "it is not told twice");
   const step = await world.get("/builders/plain/builds/1/steps/1");
   assert.equal([step.status, step.headers.location], [302, "/builders/plain/builds/1#step-1"]);
+});
+
+test("what is code in the words of an error is shown as code, and markup stays text", () => {
+  const page = (fix: string) => written(faultPage(new BelfryError("BELFRY_X", { what: "x", why: "y", fix }), 400).body);
+  assert.match(page("Use `belfry login-link` now."), "Use <code>belfry login-link</code> now.");
+  assert.match(page("A ` alone, and `<b>`"), "A <code> alone, and </code>&lt;b>`");
 });
 
 test("badges tell the last result, as a picture and for shields", async () => {

@@ -1,4 +1,4 @@
-import { type Html, html, type Web } from "@belfry/web";
+import { type Html, html, ticked, type Web } from "@belfry/web";
 import { faults } from "../errors.ts";
 import { KEY_FORM } from "../keys.ts";
 import type { AuthOptions } from "../options.ts";
@@ -86,7 +86,7 @@ function notice(query: URLSearchParams, { proxy }: AuthOptions): Html {
 }
 
 function told({ what, why, fix }: { what: string; why: string; fix: string }): Html {
-  return html`<div class="fault" role="alert"><p><b>${what}</b></p><p>${why}</p><p>${fix}</p></div>`;
+  return html`<div class="fault" role="alert"><p><b>${what}</b></p><p>${ticked(why)}</p><p>${ticked(fix)}</p></div>`;
 }
 
 function secondsIn(text: string | null): number {

@@ -2,7 +2,7 @@ import type { BelfryError } from "belfry";
 import type { Page } from "../extension.ts";
 import { html } from "../html.ts";
 import type { Near } from "../site.ts";
-import { own } from "./texts.ts";
+import { own, ticked } from "./texts.ts";
 
 const TITLES: Record<number, string> = {
   400: "This cannot be used",
@@ -29,8 +29,8 @@ export function faultPage(
     title: TITLES[status] ?? "Something is broken",
     body: html`<div class="fault">
       <p class="what" dir="auto">${what}</p>
-      <p dir="auto">${why}</p>
-      <p dir="auto">${fix}</p>
+      <p dir="auto">${ticked(why)}</p>
+      <p dir="auto">${ticked(fix)}</p>
       ${places.length > 0 && html`<ul>${places.map(({ path, message }) => html`<li dir="auto"><code>${path}</code> ${message}</li>`)}</ul>`}
       ${back !== undefined && html`<p><a href=${back}>Back to where the form was</a></p>`}
       ${

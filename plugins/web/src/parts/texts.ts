@@ -114,3 +114,8 @@ export function bytesText(bytes: number): string {
   if (bytes < 1_000) return count(bytes, "byte");
   return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
+
+/** Words of an error: what stands between backticks is code. */
+export function ticked(text: string): Html {
+  return text.split(/`([^`]+)`/).map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part));
+}

@@ -11,6 +11,8 @@ interface Timed {
 
 const HEIGHT = 60;
 const STEP = 12;
+/** A few builds do not fill the width. */
+const LEAST = 25;
 
 /** How long builds took, a bar each, the oldest at the left. */
 export function trend(builds: readonly Timed[], url: (number: number) => string): Html {
@@ -19,7 +21,7 @@ export function trend(builds: readonly Timed[], url: (number: number) => string)
   const times = ended.map(({ startedAt, finishedAt }) => (finishedAt as number) - (startedAt as number));
   const most = Math.max(1, ...times);
   const title = `How long the last ${ended.length} builds took: from ${span(Math.min(...times))} to ${span(most)}`;
-  return html`<svg class="trend" viewBox=${`0 0 ${ended.length * STEP} ${HEIGHT}`} height=${HEIGHT} preserveAspectRatio="none" role="group" aria-label=${title}>
+  return html`<svg class="trend" viewBox=${`0 0 ${Math.max(LEAST, ended.length) * STEP} ${HEIGHT}`} height=${HEIGHT} preserveAspectRatio="none" role="group" aria-label=${title}>
     ${ended.map((build, i) => {
       const height = Math.max(2, Math.round(((times[i] ?? 0) / most) * HEIGHT));
       const state = stateOf(build);
