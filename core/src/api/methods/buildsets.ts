@@ -2,10 +2,12 @@ import { z } from "zod";
 import { faults } from "../../errors/catalogue.ts";
 import type { Result } from "../../interfaces/values.ts";
 import { stampsOf } from "../../store/buildsets.ts";
+import type { Store } from "../../store/store.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
+import { lookThrough } from "../look-through.ts";
 import { defineMethod } from "../method.ts";
-import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage } from "../paging.ts";
+import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage, writeCursor } from "../paging.ts";
 import { buildsetShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
@@ -51,39 +53,52 @@ export function buildsetMethods({ store }: ApiDeps) {
             .executeTakeFirst();
           if (!known || !view.seesProject(known.project)) throw faults.notFound("change", String(change));
         }
-        const rows = await store.read
-          .selectFrom("buildsets as s")
-          .select(["s.id", "s.scheduler", "s.owner", "s.reason", "s.submitted_at", "s.complete_at", "s.result"])
-          .$if(scheduler !== undefined, (q) => q.where("s.scheduler", "=", scheduler as string))
-          .$if(change !== undefined, (q) =>
-            q.where((eb) =>
-              eb(
-                "s.id",
-                "in",
-                eb
-                  .selectFrom("buildset_changes as l")
-                  .select("l.buildset_id")
-                  .where("l.change_id", "=", change as number),
+        const list = (behind: number | undefined) =>
+          store.read
+            .selectFrom("buildsets as s")
+            .$if(scheduler !== undefined, (q) => q.where("s.scheduler", "=", scheduler as string))
+            .$if(change !== undefined, (q) =>
+              q.where((eb) =>
+                eb(
+                  "s.id",
+                  "in",
+                  eb
+                    .selectFrom("buildset_changes as l")
+                    .select("l.buildset_id")
+                    .where("l.change_id", "=", change as number),
+                ),
               ),
-            ),
-          )
-          .$if(after !== undefined, (q) => q.where("s.id", down ? "<" : ">", after as number))
-          // As with one of them: who sees one of its builders sees it.
-          .$if(names !== null, (q) =>
-            q.where((eb) =>
-              eb.exists(
-                eb
-                  .selectFrom("build_requests as r")
-                  .innerJoin("builders as n", "n.id", "r.builder_id")
-                  .select("r.id")
-                  .whereRef("r.buildset_id", "=", "s.id")
-                  .where("n.name", "in", [...(names ?? []), ""]),
-              ),
-            ),
-          )
-          .orderBy("s.id", down ? "desc" : "asc")
-          .limit(limit + 1)
-          .execute();
+            )
+            .$if(behind !== undefined, (q) => q.where("s.id", down ? "<" : ">", behind as number))
+            .orderBy("s.id", down ? "desc" : "asc");
+        const whole = (behind: number | undefined) =>
+          list(behind).select([
+            "s.id",
+            "s.scheduler",
+            "s.owner",
+            "s.reason",
+            "s.submitted_at",
+            "s.complete_at",
+            "s.result",
+          ]);
+        // As with one of them: who sees one of its builders sees it.
+        const { ids, goOn } =
+          names === null
+            ? { ids: undefined, goOn: undefined }
+            : await lookThrough({
+                from: after,
+                limit,
+                rows: (behind, count) => list(behind).select("s.id").limit(count).execute(),
+                wanted: (rows) => seenOf(store, rows, names),
+              });
+        const rows =
+          ids === undefined
+            ? await whole(after)
+                .limit(limit + 1)
+                .execute()
+            : ids.length === 0
+              ? []
+              : await whole(undefined).where("s.id", "in", ids).execute();
         const stamps = await stampsOf(
           store.read,
           rows.map(({ id }) => id),
@@ -98,8 +113,23 @@ export function buildsetMethods({ store }: ApiDeps) {
           result: row.result as Result | null,
           sourceStamps: stamps.get(row.id) ?? [],
         }));
-        return toPage(items, limit, query, (last) => last.id, fields);
+        const shown = toPage(items, limit, query, (last) => last.id, fields);
+        return goOn === undefined ? shown : { ...shown, next: writeCursor(query, goOn) };
       },
     }),
   ];
+}
+
+/** Those that have a request for one of these builders. */
+async function seenOf<R extends { id: number }>(store: Store, rows: R[], names: ReadonlySet<string>): Promise<R[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map(({ id }) => id);
+  const requests = await store.read
+    .selectFrom("build_requests as r")
+    .innerJoin("builders as n", "n.id", "r.builder_id")
+    .select(["r.buildset_id", "n.name"])
+    .where("r.buildset_id", "in", ids)
+    .execute();
+  const seen = new Set(requests.filter(({ name }) => names.has(name)).map((request) => request.buildset_id));
+  return rows.filter(({ id }) => seen.has(id));
 }

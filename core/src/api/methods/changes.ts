@@ -6,6 +6,7 @@ import type { NewChange } from "../../interfaces/change-source.ts";
 import { addChange, toChange } from "../../store/changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { idOrNone } from "../ids.ts";
+import { lookThrough } from "../look-through.ts";
 import { defineMethod } from "../method.ts";
 import { DEFAULT_LIMIT, idPlace, pageParams, pageResult, readCursor, toPage, writeCursor } from "../paging.ts";
 import { beginsWith, revisionPrefix } from "../revision-prefix.ts";
@@ -13,9 +14,6 @@ import { changeShape } from "../shapes.ts";
 import { View } from "../visibility.ts";
 
 const FIELDS = Object.keys(changeShape.shape);
-const SCANNED_AT_ONCE = 500;
-/** After so many changes that may not be seen or do not fit, the page ends early, with the place to go on from. */
-const MOST_SCANNED = 20_000;
 
 const addParams = newChangeSchema
   .extend({
@@ -96,20 +94,15 @@ export function changeMethods(deps: ApiDeps) {
           return toPage(rows.map(toChange), limit, query, place, fields);
         }
         // Only the rule knows of which projects it lets changes be seen, and no index has parts of names: each is looked at, in pieces.
-        const ids: number[] = [];
-        let at = after;
-        let more = true;
-        for (let scanned = 0; more && ids.length <= limit && scanned < MOST_SCANNED; scanned += SCANNED_AT_ONCE) {
-          if (scanned > 0) await new Promise((resolve) => setImmediate(resolve));
-          const rows = await list(at).select(["id", "project", "author", "source"]).limit(SCANNED_AT_ONCE).execute();
-          ids.push(...rows.filter((row) => wanted(row) && view.seesProject(row.project)).map(({ id }) => id));
-          at = rows.at(-1)?.id ?? at;
-          more = rows.length === SCANNED_AT_ONCE;
-        }
-        const seen = ids.slice(0, limit + 1);
-        const rows = seen.length === 0 ? [] : await list(undefined).selectAll().where("id", "in", seen).execute();
+        const { ids, goOn } = await lookThrough({
+          from: after,
+          limit,
+          rows: (behind, count) => list(behind).select(["id", "project", "author", "source"]).limit(count).execute(),
+          wanted: (rows) => rows.filter((row) => wanted(row) && view.seesProject(row.project)),
+        });
+        const rows = ids.length === 0 ? [] : await list(undefined).selectAll().where("id", "in", ids).execute();
         const shown = toPage(rows.map(toChange), limit, query, place, fields);
-        return shown.next === null && more && at !== undefined ? { ...shown, next: writeCursor(query, at) } : shown;
+        return goOn === undefined ? shown : { ...shown, next: writeCursor(query, goOn) };
       },
     }),
     defineMethod({
