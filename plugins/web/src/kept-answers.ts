@@ -82,7 +82,8 @@ export class KeptAnswers {
   #put(key: string, position: string, answer: WebAnswer): void {
     this.#drop(key);
     if (isForOne(answer) || answer.status !== 200) return;
-    const size = 2 * ((answer.body as string | Buffer).length + key.length);
+    const { body } = answer as { body: string | Buffer };
+    const size = body.length * (typeof body === "string" ? 2 : 1) + 2 * key.length;
     if (size > BYTES / 8) return;
     this.#entries.set(key, { answer, position, until: performance.now() + LONGEST, size });
     this.#bytes += size;
