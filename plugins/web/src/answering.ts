@@ -165,8 +165,7 @@ export class Pages {
         "Cache-Control": settled && !view.formed ? SETTLED : CHANGING,
         ETag: settled ? tagOf(bare) : `W/${tagOf(bare)}`,
       },
-      // As bytes: it is given to many, and to make them of a text takes longer than all the rest of giving it.
-      body: Buffer.from(view.live ? write(position) : bare),
+      body: view.live ? write(position) : bare,
       ...(made.fresh === true && { fresh: true }),
     };
   }
@@ -194,7 +193,7 @@ export class Pages {
     const known = nameOf(name);
     if (known === undefined || this.#site.getSnippet(known) === undefined)
       throw faults.pageUnknown(readable(request.path));
-    const body = Buffer.from(written(await view.snippet(known, keys)));
+    const body = written(await view.snippet(known, keys));
     return {
       status: 200,
       headers: {

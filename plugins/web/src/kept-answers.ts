@@ -25,7 +25,8 @@ const LONGEST = 2_000;
 export class KeptAnswers {
   readonly #entries = new Map<string, Entry>();
   readonly #making = new Map<string, Making>();
-  #bytes = 0;
+  readonly #bytes = new WeakMap<WebAnswer, WebAnswer>();
+  #size = 0;
   #sweep: NodeJS.Timeout | undefined;
 
   async answer(
@@ -47,7 +48,7 @@ export class KeptAnswers {
       );
     }
     const answer = await whileWanted(making, signal);
-    if (!isForOne(answer)) return answer;
+    if (!isForOne(answer)) return first ? answer : this.#inBytes(answer);
     if (!first) return make(signal);
     signal.addEventListener("abort", () => making.abort.abort(signal.reason), { once: true });
     return answer;
@@ -76,7 +77,19 @@ export class KeptAnswers {
     // The one that was asked for last is dropped last.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
+    entry.answer = this.#inBytes(entry.answer);
     return entry.answer;
+  }
+
+  /**
+   * For who is not the first: to make bytes of a text takes longer than all the rest of giving it, so that is done once.
+   * What is given once, as all that a crawler sees, stays a text, which is free sooner.
+   */
+  #inBytes(answer: WebAnswer): WebAnswer {
+    if (typeof answer.body !== "string") return answer;
+    const known = this.#bytes.get(answer) ?? { ...answer, body: Buffer.from(answer.body) };
+    this.#bytes.set(answer, known);
+    return known;
   }
 
   #put(key: string, position: string, answer: WebAnswer): void {
@@ -86,10 +99,10 @@ export class KeptAnswers {
     const size = body.length * (typeof body === "string" ? 2 : 1) + 2 * key.length;
     if (size > BYTES / 8) return;
     this.#entries.set(key, { answer, position, until: performance.now() + LONGEST, size });
-    this.#bytes += size;
+    this.#size += size;
     this.#sweep ??= setTimeout(() => this.#dropOld(), 2 * LONGEST).unref();
     for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= ENTRIES && this.#bytes <= BYTES) break;
+      if (this.#entries.size <= ENTRIES && this.#size <= BYTES) break;
       this.#drop(oldest);
     }
   }
@@ -102,7 +115,7 @@ export class KeptAnswers {
   }
 
   #drop(key: string): void {
-    this.#bytes -= this.#entries.get(key)?.size ?? 0;
+    this.#size -= this.#entries.get(key)?.size ?? 0;
     this.#entries.delete(key);
   }
 }
