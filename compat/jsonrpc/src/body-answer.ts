@@ -5,6 +5,7 @@ import { dialectTwo } from "./dialect-two.ts";
 import type { RpcError } from "./error-codes.ts";
 import { faults } from "./errors.ts";
 import { type JsonLimits, parseGuarded } from "./json-guard.ts";
+import { responseText } from "./response-text.ts";
 
 export interface AnswerLimits extends JsonLimits {
   /** How many requests of a batch run at a time. */
@@ -77,7 +78,7 @@ async function answerBatch(
 function sent(dialect: Dialect, response: RpcResponse | undefined, context: CallContext): BodyAnswer {
   if (response === undefined) return {};
   try {
-    return { text: JSON.stringify(response), error: response.error };
+    return { text: responseText(response), error: response.error };
   } catch (error) {
     return { text: JSON.stringify(dialect.refusal(context.report(error), response.id)) };
   }
