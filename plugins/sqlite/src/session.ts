@@ -55,8 +55,11 @@ export class Session implements DatabaseConnection {
   #statement(sql: string): NativeStatement {
     const known = this.#statements.get(sql);
     if (known) {
-      this.#statements.delete(sql);
-      this.#statements.set(sql, known);
+      // Which one goes matters only where one has to; to keep the order takes as long as to find a statement.
+      if (this.#statements.size > MOST_STATEMENTS / 2) {
+        this.#statements.delete(sql);
+        this.#statements.set(sql, known);
+      }
       return known;
     }
     const statement = this.native.prepare(sql);
