@@ -1,5 +1,8 @@
 import { faults } from "./errors.ts";
 
+/** No form has so many; to read a body of nothing but parts holds the event loop for as long as 100 ms. */
+const MOST_PARTS = 500;
+
 /**
  * The fields of a form as a browser sends it. A file that was chosen is the JSON of its name and its content in base64;
  * where none was chosen the field is empty.
@@ -9,6 +12,9 @@ export async function formFields(type: string, body: Buffer): Promise<URLSearchP
   if (kind === "application/x-www-form-urlencoded") return new URLSearchParams(body.toString());
   if (kind !== "multipart/form-data")
     throw faults.formBroken("It is neither application/x-www-form-urlencoded nor multipart/form-data.");
+  // Each part has one. Whoever sends them need not be known yet.
+  if ((body.toString("latin1").match(/content-disposition/gi)?.length ?? 0) > MOST_PARTS)
+    throw faults.formBroken(`It has more than ${MOST_PARTS} parts.`);
   const data = await new Response(new Uint8Array(body), { headers: { "Content-Type": type } })
     .formData()
     .catch(() => undefined);

@@ -9,7 +9,7 @@ import type {
   SnippetDefinition,
   Web,
 } from "./extension.ts";
-import { fill, type Keys, nameOf } from "./urls.ts";
+import { fill, inside, type Keys, nameOf } from "./urls.ts";
 
 const PATH = /^\/(?:(?:[A-Za-z0-9._-]+|:\w+)(?:\/(?:[A-Za-z0-9._-]+|:\w+))*)?$/;
 
@@ -132,7 +132,7 @@ export class Site implements Web {
   near(path: string): Near[] {
     const near: Near[] = [];
     const parts = path.split("/").slice(0, MOST_PARTS);
-    const above = parts.map((_, i) => parts.slice(0, i + 1).join("/")).filter((one) => one !== "");
+    const above = parts.map((_, i) => parts.slice(0, i + 1).join("/")).filter((one) => inside(one) === one);
     const fixed = above.toReversed().map((one) => this.at(one.toLowerCase())?.page);
     const found = fixed.find((page) => page !== undefined && !page.path.includes(":"));
     if (found !== undefined) near.push({ path: found.path, label: found.label?.({}) ?? found.name });

@@ -269,6 +269,12 @@ test("a file that is chosen in a form arrives with its name and its bytes; witho
   assert.match(large.body, /at most 100000 bytes.*It has to be chosen again/s);
   const broken = await send(new Blob(["x"]), "x", "multipart/form-data; boundary=other");
   assert.equal([broken.status, /cannot be told from each other/.test(broken.body)], [400, true]);
+  const crowd = await ask(`${world.url}/do/force`, {
+    method: "POST",
+    body: `${'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'.repeat(15_000)}--b--\r\n`,
+    headers: { "content-type": "multipart/form-data; boundary=b", origin: world.url },
+  });
+  assert.equal([crowd.status, /It has more than 500 parts/.test(crowd.body)], [400, true]);
 });
 
 test("a browser's form needs the key that was made for its reader, and its own site", async () => {

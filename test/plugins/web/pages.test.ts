@@ -396,6 +396,7 @@ test("what does not exist is a 404 with where to go, for each type of object", a
     ["/builders/plain/builds/99/steps/1", "step 1"],
   ]);
   assert.equal(await above("/builders/nobody"), []);
+  assert.equal(await above("//builders.example/builds/9"), [], "never to another server");
   const said = async (path: string) => unescaped((await world.get(path)).body);
   assert.match(await said("/workers/nobody"), /There is no worker "nobody"\..*<li><a href="\/workers"><bdi>Workers</s);
   assert.match(
